@@ -1,0 +1,28 @@
+"""``artdet export``: the boxes of a run in the formats of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Write the boxes of a run as COCO, CSV, YOLO or VOC files.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "form", required=True, metavar="FORMAT", help="coco, csv, yolo or voc.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="PATH", help="Where to.  [default: RUN/exports/FORMAT]")
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave lower boxes out.")
+@click.option(
+    "--taxonomy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The classes of the run, if not artdet's own.",
+)
+def command(run: Path, form: str, out: Path | None, min_score: float, taxonomy: Path | None) -> None:
+    """Write the boxes of the run folder RUN as COCO, CSV, YOLO or Pascal VOC files."""
+    from artdet.exports import export
+    from artdet.runs import open_run
+    from artdet.taxonomy import Taxonomy
+
+    for path in export(open_run(run), form, out, min_score=min_score, taxonomy=Taxonomy.load(taxonomy)):
+        click.echo(path)

@@ -1,0 +1,96 @@
+"""YOLOv5u and its relatives of the ultralytics package, on torch, ONNX Runtime or OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from pydantic import Field
+
+from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_ids
+from artdet.devices import is_installed, resolve_device
+from artdet.errors import InputError, MissingBackend, ModelError
+from artdet.modelfiles import ModelFiles, file_sha256, find_model, is_pickle, missing_weights
+
+ENGINES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
+"""Engine -> package that it needs; the quickest on a CPU first."""
+
+INSTALL = {
+    "openvino": "Install it with: pip install 'artdet[openvino]'",
+    "onnx": "Install it with: pip install 'artdet[onnx]'",
+    "torch": "Install it with: pip install torch",
+}
+
+
+class Settings(MemberSettings):
+    """A YOLO member.
+
+    Attributes:
+        weights: name of a bundled or trained model, a ``*.safetensors`` with its card, or a ``.pt`` of ultralytics.
+        image_size: side in pixels that the longer side of a picture is scaled to; the model's own by default.
+        nms_iou: boxes of one class that overlap more are one object.
+        max_detections: at most so many boxes an image, the most confident ones.
+    """
+
+    detector: Literal["yolo"] = "yolo"
+    weights: str
+    image_size: int | None = Field(default=None, ge=32, le=8192)
+    nms_iou: float = Field(default=0.7, gt=0, le=1)
+    max_detections: int = Field(default=300, gt=0)
+
+
+def requirements(settings: MemberSettings, context: LoadContext) -> list[str]:
+    """Missing weights; see :class:`artdet.detectors.base.Backend`."""
+    own = cast(Settings, settings)
+    if find_model(own.weights, context.folder) is None:
+        return [missing_weights(own.name, own.weights, own.get)]
+    return []
+
+
+def fingerprint(settings: MemberSettings, context: LoadContext) -> Mapping[str, str]:
+    """Hashes of weights and card, engine and precision; see :class:`artdet.detectors.base.Backend`."""
+    files = _files(cast(Settings, settings), context)
+    card = {"card_sha256": file_sha256(files.card)} if files.card else {}
+    engine = choose_engine(context.engine, resolve_device(context.device))
+    return {"weights_sha256": file_sha256(files.model), **card, "engine": engine, "precision": context.precision}
+
+
+def load(settings: MemberSettings, context: LoadContext) -> Detector:
+    """The detector; exports the network for its engine the first time."""
+    from artdet.detectors.yolo_detector import YoloDetector
+    from artdet.detectors.yolo_engines import open_engine
+
+    own = cast(Settings, settings)
+    files = _files(own, context)
+    device = resolve_device(context.device)
+    engine = open_engine(choose_engine(context.engine, device), files, device=device, context=context)
+    size = own.image_size or engine.info.image_size
+    return YoloDetector(engine, own, class_ids(own, engine.info.classes, context), image_size=size)
+
+
+def choose_engine(wanted: str, device: str) -> str:
+    """The engine to use: the wanted one, or for ``"auto"`` the quickest that is installed and runs on the device.
+
+    Raises:
+        InputError: if there is no such engine, or it does not run on the device.
+        MissingBackend: if the wanted one is not installed.
+    """
+    if wanted == "auto":
+        usable = ("torch",) if device != "cpu" else tuple(ENGINES)
+        return next(engine for engine in usable if engine == "torch" or is_installed(ENGINES[engine]))
+    if wanted not in ENGINES:
+        raise InputError(f"there is no engine '{wanted}'. Use auto, {', '.join(ENGINES)}.")
+    if not is_installed(ENGINES[wanted]):
+        raise MissingBackend(ENGINES[wanted], f"--engine {wanted}", INSTALL[wanted])
+    if wanted != "torch" and device != "cpu":
+        raise InputError(f"--engine {wanted} runs on the CPU only, but the device is {device}. Use --engine torch.")
+    return wanted
+
+
+def _files(settings: Settings, context: LoadContext) -> ModelFiles:
+    files = find_model(settings.weights, context.folder)
+    if files is None:
+        raise ModelError(missing_weights(settings.name, settings.weights, settings.get) + ".")
+    if not is_pickle(files.model) and files.model.suffix != ".safetensors":
+        raise ModelError(f"{files.model} is neither a .safetensors nor a .pt file. Name weights of one of these forms.")
+    return files

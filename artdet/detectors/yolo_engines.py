@@ -1,0 +1,118 @@
+"""Three ways to run an exported YOLO network: torch, ONNX Runtime, OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artdet.detectors.base import LoadContext
+from artdet.detectors.yolo_network import NetworkInfo, build_network, exported
+from artdet.errors import ModelError
+from artdet.images import RGBImage
+from artdet.modelfiles import ModelFiles
+from artdet.resources import cache_folder
+
+Output = NDArray[np.float32]
+"""One image's candidates (4 + classes, A), or (M, 6) of an end-to-end network; see ``yolo_network.exported``."""
+
+
+class Engine(Protocol):
+    """Runs one network."""
+
+    info: NetworkInfo
+
+    def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
+        """Yields (index, output) of letterboxed images (H, W, 3), in any order.
+
+        ``images`` may be a generator: what it does then overlaps with the network's own work.
+        """
+
+
+def open_engine(name: str, files: ModelFiles, *, device: str, context: LoadContext) -> Engine:
+    """The engine ``name`` (``"torch"``, ``"onnx"`` or ``"openvino"``) with the network of ``files``."""
+    if name == "torch":
+        return TorchEngine(files, device, context)
+    return OnnxEngine(files, context) if name == "onnx" else OpenVinoEngine(files, context)
+
+
+class TorchEngine:
+    """The network in torch, channels last; images of one size go through together."""
+
+    def __init__(self, files: ModelFiles, device: str, context: LoadContext) -> None:
+        network, self.info = build_network(files, trusted=context.trust_weights)
+        import torch
+
+        if device == "cpu":
+            # Importing ultralytics, and choosing a device through it, lowers torch's threads.
+            torch.set_num_threads(context.threads)
+        self._network = network.to(device=device, memory_format=torch.channels_last)
+        self._device = device
+        self._torch = torch
+
+    def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
+        """Yields (index, output), grouped by image size."""
+        groups: dict[tuple[int, ...], list[tuple[int, RGBImage]]] = {}
+        for index, image in enumerate(images):
+            groups.setdefault(image.shape, []).append((index, image))
+        for members in groups.values():
+            batch = self._torch.from_numpy(np.stack([image for _, image in members])).to(self._device)
+            with self._torch.inference_mode():
+                outputs = self._network(batch).float().cpu().numpy()
+            yield from zip([index for index, _ in members], outputs, strict=True)
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU."""
+
+    def __init__(self, files: ModelFiles, context: LoadContext) -> None:
+        path, self.info = exported(files, trusted=context.trust_weights)
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = context.threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
+        """Yields (index, output), one image at a time."""
+        for index, image in enumerate(images):
+            yield index, self._session.run(None, {"images": image[None]})[0][0]
+
+
+class OpenVinoEngine:
+    """OpenVINO on the CPU: as many images at once as there are cores, a core each; bfloat16 where the CPU has it."""
+
+    def __init__(self, files: ModelFiles, context: LoadContext) -> None:
+        path, self.info = exported(files, trusted=context.trust_weights)
+        import openvino
+
+        core = openvino.Core()
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "NUM_STREAMS": str(context.threads),
+            "INFERENCE_NUM_THREADS": str(context.threads),
+            "CACHE_DIR": str(cache_folder() / "openvino"),
+        }
+        if context.precision == "float32":
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        try:
+            self._model = core.compile_model(core.read_model(str(path)), "CPU", settings)
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO cannot compile {files.model} ({error}). Use --engine torch.") from error
+        self._queue = openvino.AsyncInferQueue(self._model, context.threads + 1)
+
+    def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
+        """Yields (index, output) after all images went through."""
+        outputs: dict[int, Output] = {}
+
+        def keep(request: Any, index: int) -> None:
+            outputs[index] = request.get_output_tensor(0).data[0].copy()
+
+        self._queue.set_callback(keep)
+        for index, image in enumerate(images):
+            self._queue.start_async({0: image[None]}, index)
+        self._queue.wait_all()
+        yield from sorted(outputs.items())

@@ -1,0 +1,187 @@
+"""The ultralytics network behind a YOLO member: built, filled with weights, and exported to ONNX once.
+
+Everything that imports ultralytics is here. Its import reads environment variables, so :func:`quiet_ultralytics` comes
+first: no analytics, no look-ups, no installation of packages, no settings outside artdet's cache folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artdet.errors import ModelError
+from artdet.modelfiles import ModelFiles, file_sha256, is_pickle, load_tensors, read_card, refuse_pickle
+from artdet.resources import cache_folder
+
+if TYPE_CHECKING:
+    import torch
+
+EXPORT_VERSION = "1"
+"""Part of the cache key; raise it when :class:`InputScaling` or the export changes."""
+
+DEFAULT_IMAGE_SIZE = 640
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What an engine must know of a network.
+
+    Attributes:
+        classes: class names in the order of the outputs.
+        image_size: side in pixels that it was trained at.
+        stride: both sides of an input must be multiples of it.
+        end_to_end: whether outputs are final boxes (N, 6) instead of candidates (4 + classes, A) that need NMS.
+    """
+
+    classes: tuple[str, ...]
+    image_size: int
+    stride: int
+    end_to_end: bool
+
+
+def quiet_ultralytics() -> None:
+    """Sets what ultralytics reads from the environment while it is imported; what the user set stays."""
+    folder = cache_folder() / "ultralytics"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(folder))
+    for name, value in (("YOLO_OFFLINE", "true"), ("YOLO_AUTOINSTALL", "false"), ("YOLO_VERBOSE", "false")):
+        os.environ.setdefault(name, value)
+
+
+def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module, NetworkInfo]:
+    """The network in evaluation mode, layers fused, which takes uint8 RGB (N, H, W, 3).
+
+    Raises:
+        ModelError: if the weights are a pickle that is not trusted, are damaged, or do not fit.
+    """
+    quiet_ultralytics()
+    network, classes, size = _from_pickle(files, trusted) if is_pickle(files.model) else _from_safetensors(files)
+    network = network.float().eval()
+    network.fuse(verbose=False)
+    head = network.model[-1]
+    head.export, head.format, head.dynamic = True, "onnx", True
+    for parameter in network.parameters():
+        parameter.requires_grad = False
+    info = NetworkInfo(classes, size, int(max(network.stride)), bool(getattr(head, "end2end", False)))
+    return _with_input_scaling(network), info
+
+
+def exported(files: ModelFiles, *, trusted: bool) -> tuple[Path, NetworkInfo]:
+    """The network as an ONNX file with free batch and image size, from the cache or exported now.
+
+    The file takes ``images`` uint8 RGB (N, H, W, 3) and gives ``boxes`` (N, 4 + classes, A) float32, xywh (centre)
+    in pixels of the input; or (N, M, 6), xyxy, score, class, where the network is end to end.
+
+    Raises:
+        ModelError: as :func:`build_network`.
+    """
+    if is_pickle(files.model):
+        refuse_pickle(files.model, trusted=trusted)
+    folder = cache_folder() / "yolo" / _key(files)
+    if not (folder / "info.json").is_file():
+        _export(files, folder, trusted=trusted)
+    info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+    return folder / "model.onnx", NetworkInfo(**{**info, "classes": tuple(info["classes"])})
+
+
+def _key(files: ModelFiles) -> str:
+    card = file_sha256(files.card)[:8] if files.card else "none"
+    return f"{file_sha256(files.model)[:32]}-{card}-v{EXPORT_VERSION}"
+
+
+def _export(files: ModelFiles, folder: Path, *, trusted: bool) -> None:
+    import torch
+
+    network, info = build_network(files, trusted=trusted)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Into a folder of its own first: a killed export leaves nothing that looks whole, and two at once do not mix.
+    draft = Path(tempfile.mkdtemp(prefix="export-", dir=folder.parent))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (torch.zeros(1, 4 * info.stride, 3 * info.stride, 3, dtype=torch.uint8),),
+                str(draft / "model.onnx"),
+                input_names=["images"],
+                output_names=["boxes"],
+                dynamic_axes={"images": {0: "batch", 1: "height", 2: "width"}, "boxes": {0: "batch", 2: "anchors"}},
+                opset_version=17,
+                dynamo=False,
+            )
+        (draft / "info.json").write_text(json.dumps(asdict(info)), encoding="utf-8")
+        if not (folder / "info.json").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.rename(folder)
+    except OSError as error:
+        if not (folder / "info.json").is_file():
+            raise ModelError(
+                f"the exported model cannot be written to {folder} ({error.strerror}). "
+                "Free space there, or name another folder in ARTDET_CACHE_DIR."
+            ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _from_safetensors(files: ModelFiles) -> tuple[Any, tuple[str, ...], int]:
+    card = read_card(files)
+    if card.backend != "yolo":
+        raise ModelError(f"{files.card} is of a {card.backend} model. Use `detector: {card.backend}` for it.")
+    tensors = load_tensors(files.model)
+    from ultralytics.nn.tasks import DetectionModel
+
+    try:
+        network = DetectionModel(card.architecture, nc=len(card.classes), verbose=False)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise ModelError(f"{files.card}: ultralytics knows no network '{card.architecture}'. Mend the card.") from error
+    try:
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"{files.model} does not fit {card.architecture} with {len(card.classes)} classes ({first}). "
+            "Check architecture and classes in the card."
+        ) from error
+    return network, card.classes, card.image_size or DEFAULT_IMAGE_SIZE
+
+
+def _from_pickle(files: ModelFiles, trusted: bool) -> tuple[Any, tuple[str, ...], int]:
+    refuse_pickle(files.model, trusted=trusted)
+    from ultralytics import YOLO
+
+    try:
+        loaded = YOLO(str(files.model.absolute()))
+    except Exception as error:  # a pickle can fail in any way at all
+        reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
+        raise ModelError(
+            f"ultralytics cannot load {files.model} ({reason}). Name a .pt that the ultralytics package wrote."
+        ) from error
+    if loaded.task != "detect":
+        raise ModelError(f"{files.model} is a model for '{loaded.task}', but artdet needs one for detection.")
+    names = loaded.model.names
+    size = loaded.model.args.get("imgsz") if isinstance(loaded.model.args, dict) else None
+    return loaded.model, tuple(names[index] for index in sorted(names)), int(size or DEFAULT_IMAGE_SIZE)
+
+
+def _with_input_scaling(network: Any) -> torch.nn.Module:
+    import torch
+
+    class InputScaling(torch.nn.Module):
+        """Takes images as they are in artdet, so that all engines are fed alike and none converts in Python."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            scaled = images.permute(0, 3, 1, 2).float() / 255.0
+            found = self.network(scaled)
+            return found[0] if isinstance(found, tuple | list) else found
+
+    return InputScaling().eval()

@@ -1,0 +1,154 @@
+"""One call of ``artdet predict``: from what the user asked for to a finished run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from artdet.detectors.base import LoadContext
+from artdet.devices import cpu_threads, resolve_device
+from artdet.ensemble.config import EnsembleFile, load_ensemble
+from artdet.ensemble.ensemble import fingerprints, load, refuse_missing
+from artdet.images.finder import Found, find_images
+from artdet.predict.identity import describe, prepare
+from artdet.predict.journal import drop_failures, open_journal
+from artdet.predict.reading import ReadSettings
+from artdet.predict.runner import RunSettings, Tally, predict_files
+from artdet.runs import Record
+from artdet.taxonomy import Taxonomy
+
+GIGAPIXEL = 1_000_000_000
+RUNS = Path("runs") / "predict"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; the command line's options by their names.
+
+    Attributes:
+        paths: folders, files or globs.
+        out: the run folder; named after the pictures' folder below ``runs/predict`` by default.
+        min_score: replaces every member's threshold, and holds for the fused boxes too.
+        limit: only so many images, the first ones.
+        overrides: ``dotted.path=value`` texts for the ensemble file.
+    """
+
+    paths: Sequence[str]
+    ensemble: str = "default"
+    out: Path | None = None
+    overrides: Sequence[str] = ()
+    taxonomy: Path | None = None
+    recursive: bool = False
+    limit: int | None = None
+    min_score: float | None = None
+    max_pixels: int = GIGAPIXEL
+    keep_members: bool = False
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+    batch: int = 8
+    trust_weights: bool = False
+    overwrite: bool = False
+    retry_failed: bool = False
+
+
+@dataclass
+class Prediction:
+    """A prediction that is ready to run.
+
+    Attributes:
+        folder: the run folder.
+        found: the images.
+        files: those of them that this call is about, in order.
+    """
+
+    request: Request
+    folder: Path
+    found: Found
+    files: tuple[str, ...]
+    file: EnsembleFile
+    context: LoadContext = field(repr=False)
+
+    def run(self, progress: Callable[[int, Record | None], None]) -> Tally:
+        """Prepares the folder, loads the models if there is work for them, and goes through the images.
+
+        Args:
+            progress: called once with how many images are done before anything runs and ``None``, then after each
+                image with 1 and its record.
+
+        Raises:
+            RunError: if the folder cannot be used.
+            ModelError: if weights or libraries are missing.
+        """
+        asked = self.request
+        refuse_missing(self.file, self.context)
+        info = describe(
+            self.found.root,
+            self.file,
+            fingerprints(self.file, self.context),
+            self.context.taxonomy,
+            max_pixels=asked.max_pixels,
+            min_score=asked.min_score,
+            keep_members=asked.keep_members,
+            device=resolve_device(asked.device),
+        )
+        prepare(self.folder, info, overwrite=asked.overwrite)
+        if asked.retry_failed:
+            drop_failures(self.folder)
+        with open_journal(self.folder) as journal:
+            done = sum(name in journal.done for name in self.files)
+            progress(done, None)
+            if done == len(self.files):
+                return Tally()
+            return predict_files(
+                self.files,
+                self.found.root,
+                load(self.file, self.context),
+                journal,
+                settings=self._run_settings(),
+                taxonomy=self.context.taxonomy,
+                progress=lambda record: progress(1, record),
+            )
+
+    def _run_settings(self) -> RunSettings:
+        asked = self.request
+        threads = cpu_threads()
+        reading = ReadSettings(
+            max_side=self.file.settings.max_side,
+            max_pixels=asked.max_pixels,
+            threads=threads,
+            window=asked.batch + 2 * threads,
+        )
+        return RunSettings(reading, asked.batch, min_score=asked.min_score or 0.0, keep_members=asked.keep_members)
+
+
+def plan(request: Request) -> Prediction:
+    """Checks everything that can be checked before models load.
+
+    Raises:
+        InputError: if there are no images, or no such device.
+        ConfigError: if the ensemble or the taxonomy is wrong.
+    """
+    taxonomy = Taxonomy.load(request.taxonomy)
+    file = load_ensemble(request.ensemble, request.overrides)
+    if request.min_score is not None:
+        file = file.with_min_score(request.min_score)
+    context = LoadContext(
+        taxonomy,
+        device=resolve_device(request.device),
+        engine=request.engine,
+        precision=request.precision,
+        threads=cpu_threads(),
+        trust_weights=request.trust_weights,
+    )
+    found = find_images(request.paths, recursive=request.recursive)
+    files = found.files[: request.limit]
+    return Prediction(request, request.out or _default_folder(request, found, file), found, files, file, context)
+
+
+def _default_folder(request: Request, found: Found, file: EnsembleFile) -> Path:
+    """The run folder where none is named: the same for the same pictures and ensemble, so that a repeat goes on."""
+    is_file = len(request.paths) == 1 and Path(request.paths[0]).is_file()
+    name = Path(request.paths[0]).stem if is_file else found.root.name or "root"
+    return RUNS / (name if file.name == "default" else f"{name}-{file.name}")
