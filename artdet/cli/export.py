@@ -24,5 +24,9 @@ def command(run: Path, form: str, out: Path | None, min_score: float, taxonomy: 
     from artdet.runs import open_run
     from artdet.taxonomy import Taxonomy
 
-    for path in export(open_run(run), form, out, min_score=min_score, taxonomy=Taxonomy.load(taxonomy)):
+    exported = export(open_run(run), form, out, min_score=min_score, taxonomy=Taxonomy.load(taxonomy))
+    for note in exported.notes:
+        click.echo(note, err=True)
+    click.echo(f"{exported.images} images, {exported.boxes} boxes", err=True)
+    for path in exported:
         click.echo(path)

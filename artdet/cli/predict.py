@@ -93,7 +93,7 @@ def command(*, resume: bool, draw: bool, as_json: bool, out: Path | None, **opti
         click.echo(summary_text(prediction, tally, pictures))
 
 
-def _draw(folder: Path, taxonomy: Any, total: int) -> Path:
+def _draw(folder: Path, taxonomy: Any, total: int) -> Any:
     from artdet.cli.progress import progress_bar
     from artdet.exports.pictures import draw_run
     from artdet.runs import open_run

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from artdet.exports.pictures import Drawn
 from artdet.predict.prediction import Prediction
 from artdet.predict.runner import Tally
 from artdet.runs import PREDICTIONS_FILE, open_run
 from artdet.taxonomy import Taxonomy
 
 
-def summary_json(prediction: Prediction, tally: Tally, pictures: Path | None) -> dict[str, Any]:
+def summary_json(prediction: Prediction, tally: Tally, pictures: Drawn | None) -> dict[str, Any]:
     """The summary of a run for scripts: counts over the whole run folder, times of this call."""
     whole = _whole(prediction)
     return {
         "run": str(prediction.folder),
         "predictions": str(prediction.folder / PREDICTIONS_FILE),
-        "pictures": str(pictures) if pictures else None,
+        "pictures": str(pictures.folder) if pictures else None,
         "images": whole.images,
         "partly_read": whole.partly_read,
         "failures": dict(whole.failures),
@@ -28,10 +28,11 @@ def summary_json(prediction: Prediction, tally: Tally, pictures: Path | None) ->
         "failed_now": sum(tally.failures.values()),
         "seconds_per_image": round(_pace(tally), 5) if _pace(tally) else None,
         "skipped_files": dict(prediction.found.skipped),
+        "unreadable_folders": list(prediction.found.unreadable),
     }
 
 
-def summary_text(prediction: Prediction, tally: Tally, pictures: Path | None) -> str:
+def summary_text(prediction: Prediction, tally: Tally, pictures: Drawn | None) -> str:
     """The summary of a run for people."""
     whole = _whole(prediction)
     now = tally.images + sum(tally.failures.values())
@@ -46,15 +47,19 @@ def summary_text(prediction: Prediction, tally: Tally, pictures: Path | None) ->
         lines.append(f"{_count(sum(whole.failures.values()), 'file')} could not be read: {causes}")
         lines.append('  each has a line with its "error" in the run')
     if prediction.found.skipped:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(prediction.found.skipped.items()))
+        kinds = ", ".join(f"{count} {kind or 'without extension'}" for kind, count in prediction.found.skipped.items())
         lines.append(f"passed over, not images: {kinds}")
+    if folders := prediction.found.unreadable:
+        lines.append(f"{_count(len(folders), 'folder')} could not be opened: {', '.join(folders[:3])}")
     if tally.copies:
         lines.append(f"{_count(tally.copies, 'copy', 'copies')} of other images were not computed again")
     if pace := _pace(tally):
         lines.append(f"{pace * 1000:.0f} ms an image, {1 / pace:.1f} images/s")
     lines.append(f"boxes:    {prediction.folder / PREDICTIONS_FILE}")
     if pictures:
-        lines.append(f"pictures: {pictures}")
+        lines.append(f"pictures: {pictures.folder}")
+        if pictures.missing:
+            lines.append(f"{_count(pictures.missing.total(), 'image')} could not be read again for drawing")
     return "\n".join(lines)
 
 

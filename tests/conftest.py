@@ -1,0 +1,63 @@
+"""What all tests share: made pictures, and an isolated cache of exported models for the whole session."""
+
+from __future__ import annotations
+
+import os
+
+# As in the command line: read once, when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artdet.resources import shipped
+from artdet.taxonomy import Taxonomy
+
+PAINTINGS = shipped("examples", "paintings")
+SHARED_DATA = shipped().parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exported models go to a folder of this test session, so that a test never meets an older export."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ARTDET_CACHE_DIR"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taxonomy() -> Taxonomy:
+    return Taxonomy.load()
+
+
+@pytest.fixture(scope="session")
+def paintings() -> dict[str, np.ndarray]:
+    """The example paintings, RGB uint8 (H, W, 3), by file name."""
+    return {path.name: np.asarray(Image.open(path).convert("RGB")) for path in sorted(PAINTINGS.glob("*.jpg"))}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the labelled images of ../shared/data, which a newcomer has not")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def make_pictures(tmp_path: Path) -> Callable[..., Path]:
+    """Writes small pictures, never square and all different, into a folder; gives the folder."""
+
+    def make(*names: str, folder: str = "pictures") -> Path:
+        root = tmp_path / folder
+        for index, name in enumerate(names):
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((30 + index % 7, 50 + index % 11, 3), (index * 5 % 256, 90, 200), dtype=np.uint8)
+            Image.fromarray(pixels).save(path)
+        return root
+
+    return make

@@ -1,0 +1,231 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from artdet.boxes import ious
+from artdet.detectors import yolo
+from artdet.detectors.base import LoadContext
+from artdet.detectors.yolo_detector import candidates, letterbox
+from artdet.detectors.yolo_network import build_network, exported, quiet_ultralytics
+from artdet.errors import InputError, LabelError, MissingBackend, ModelError
+from artdet.modelfiles import find_model
+from artdet.resources import bundled_weights
+
+PERSONS = bundled_weights() / "persons_v0" / "model.safetensors"
+
+
+def settings(**changes):
+    return yolo.Settings(**{"name": "persons", "weights": "persons_v0", "min_score": 0.05, **changes})
+
+
+def context(taxonomy, **changes):
+    return LoadContext(
+        taxonomy, **{"device": "cpu", "engine": "torch", "precision": "float32", "threads": 2, **changes}
+    )
+
+
+@pytest.fixture(scope="module")
+def reference(taxonomy, paintings):
+    return yolo.load(settings(), context(taxonomy)).detect(list(paintings.values()))
+
+
+@pytest.fixture(scope="module")
+def pickled(tmp_path_factory):
+    """The bundled network as a user would bring it: a .pt written by ultralytics."""
+    quiet_ultralytics()
+    from ultralytics import YOLO
+
+    path = tmp_path_factory.mktemp("pt") / "mine.pt"
+    model = YOLO("yolov5n.yaml")
+    model.model = type(model.model)("yolov5n.yaml", nc=1, verbose=False)
+    model.model.names = {0: "persons"}
+    model.model.load_state_dict(load_file(PERSONS))
+    model.ckpt = {"train_args": {"imgsz": 512}}
+    model.save(path)
+    return path
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_engines_agree_on_the_example_paintings(engine, taxonomy, paintings, reference):
+    pytest.importorskip(yolo.ENGINES[engine], reason=f"the engine {engine} is not installed")
+    found = yolo.load(settings(), context(taxonomy, engine=engine)).detect(list(paintings.values()))
+    assert sum(map(len, reference)) > 60
+    for name, ours, theirs in zip(paintings, found, reference, strict=True):
+        assert len(ours) == len(theirs), name
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1, err_msg=name)
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=0.01, err_msg=name)
+        assert (ours.labels == theirs.labels).all()
+
+
+def test_people_are_found_where_they_are_drawn(taxonomy, paintings, reference):
+    found = dict(zip(paintings, reference, strict=True))
+    mona_lisa = found["leonardo_mona_lisa.jpg"]
+    assert mona_lisa.labels[0] == taxonomy.id_of("persons")
+    assert mona_lisa.scores[0] > 0.8
+    assert ious(mona_lisa.boxes[:1], np.array([[23, 30, 314, 492]])).item() > 0.8
+    assert (found["kandinsky_composition_viii.jpg"].scores < 0.25).all()
+
+
+def test_a_pickle_loads_only_when_trusted_and_agrees_with_ultralytics(taxonomy, paintings, pickled):
+    own = settings(weights=str(pickled), min_score=0.25)
+    with pytest.raises(ModelError, match="can run any program"):
+        yolo.load(own, context(taxonomy))
+    with pytest.raises(ModelError, match="can run any program"):
+        yolo.load(own, context(taxonomy, engine="onnx"))
+    images = list(paintings.values())
+    ours = yolo.load(own, context(taxonomy, trust_weights=True)).detect(images)
+
+    from ultralytics import YOLO
+
+    bgr = [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    model = YOLO(pickled)
+    theirs = [model.predict(i, imgsz=512, conf=0.25, iou=0.7, verbose=False, device="cpu")[0].boxes for i in bgr]
+    assert sum(map(len, theirs)) > 15
+    for name, mine, boxes in zip(paintings, ours, theirs, strict=True):
+        assert len(mine) == len(boxes), name
+        np.testing.assert_allclose(mine.boxes, boxes.xyxy.numpy(), atol=0.5, err_msg=name)
+        np.testing.assert_allclose(mine.scores, boxes.conf.numpy(), atol=0.005, err_msg=name)
+
+
+def test_networks_without_nms_give_their_boxes_as_they_are(taxonomy, paintings, tmp_path):
+    quiet_ultralytics()
+    from ultralytics import YOLO
+
+    torch.manual_seed(0)
+    model = YOLO("yolo26n.yaml")
+    model.model.end2end = True
+    model.model.names = dict(enumerate(["persons", *(f"n{i}" for i in range(79))]))
+    model.save(tmp_path / "end.pt")
+    (tmp_path / "map.yaml").write_text(
+        "source: made\nlabels: {persons: persons, " + ", ".join(f"n{i}: ignore" for i in range(79)) + "}\n"
+    )
+    own = settings(weights=str(tmp_path / "end.pt"), label_map=str(tmp_path / "map.yaml"), image_size=256, min_score=0)
+    images = list(paintings.values())[:3]
+    assert exported(find_model(own.weights, tmp_path), trusted=True)[1].end_to_end
+    results = [
+        yolo.load(own, context(taxonomy, engine=engine, trust_weights=True)).detect(images)
+        for engine in ("torch", "onnx")
+    ]
+    for first, second, image in zip(*results, images, strict=True):
+        assert first.image_size == image.shape[:2]
+        np.testing.assert_allclose(first.scores, second.scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 3), (33, 512), (640, 480)])
+def test_letterbox_puts_the_picture_where_it_says(shape):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (*shape, 3), dtype=np.uint8)
+    boxed, placement = letterbox(image, 512, 32)
+    assert boxed.shape[0] % 32 == boxed.shape[1] % 32 == 0
+    assert max(boxed.shape) == 512
+    corners = np.array([[0, 0, shape[1], shape[0]]], dtype=np.float32)
+    scale = np.array([placement.x, placement.y, placement.x, placement.y])
+    shift = np.array([placement.left, placement.top, placement.left, placement.top])
+    inside = corners * scale + shift
+    assert inside.min() >= 0
+    assert inside[0, 2] <= boxed.shape[1]
+    assert inside[0, 3] <= boxed.shape[0]
+    np.testing.assert_allclose(placement.to_picture(inside.astype(np.float32)), corners, atol=1e-2)
+    border = boxed.copy()
+    border[round(inside[0, 1]) : round(inside[0, 3]), round(inside[0, 0]) : round(inside[0, 2])] = 114
+    assert (border == 114).all()
+
+
+def test_candidates_agree_with_a_plain_loop():
+    rng = np.random.default_rng(1)
+    output = rng.uniform(0, 1, (4 + 3, 50)).astype(np.float32)
+    boxes, scores, classes = candidates(output, 0.9)
+    expected = []
+    for x, y, w, h, *row in output.T:
+        if max(row) >= np.float32(0.9):
+            expected.append(([x - w / 2, y - h / 2, x + w / 2, y + h / 2], max(row), row.index(max(row))))
+    assert len(expected) == len(boxes) > 3
+    np.testing.assert_allclose(boxes, [e[0] for e in expected], rtol=1e-6)
+    assert scores.tolist() == [e[1] for e in expected]
+    assert classes.tolist() == [e[2] for e in expected]
+    assert [len(part) for part in candidates(output, 1.1)] == [0, 0, 0]
+
+
+def test_the_export_is_made_once_and_a_killed_one_is_made_again(taxonomy, cache):
+    files = find_model("persons_v0", cache)
+    path, info = exported(files, trusted=False)
+    assert info.classes == ("persons",)
+    assert (info.image_size, info.stride, info.end_to_end) == (512, 32, False)
+    made = path.stat().st_mtime_ns
+    assert exported(files, trusted=False)[0].stat().st_mtime_ns == made
+    (path.parent / "info.json").unlink()
+    assert exported(files, trusted=False)[0].stat().st_mtime_ns > made
+    assert not list(path.parent.parent.glob("export-*"))
+
+
+def copied(folder, card, weights=PERSONS):
+    folder.mkdir()
+    shutil.copy(weights, folder / "model.safetensors")
+    (folder / "model.yaml").write_text(card)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("card", "error", "message"),
+    [
+        pytest.param("backend: yolo\narchitecture: yolov5n.yaml\nclasses: [persons, cat]", ModelError, "does not fit", id="classes"),
+        pytest.param("backend: yolo\narchitecture: yolov5s.yaml\nclasses: [persons]", ModelError, "does not fit", id="size"),
+        pytest.param("backend: yolo\narchitecture: yolo_nn.yaml\nclasses: [persons]", ModelError, "knows no network", id="network"),
+        pytest.param("backend: torchvision\narchitecture: x\nclasses: [persons]", ModelError, "detector: torchvision", id="backend"),
+        pytest.param("backend: yolo\narchitecture: yolov5n.yaml\nclasses: [person]", LabelError, "'person' is no class.*Did you mean 'persons'", id="label"),
+    ],
+)  # fmt: skip
+def test_a_card_that_does_not_fit_is_a_sentence(taxonomy, tmp_path, card, error, message):
+    with pytest.raises(error, match=message):
+        yolo.load(settings(weights=copied(tmp_path / "m", card)), context(taxonomy))
+
+
+def test_damaged_and_foreign_weights_are_sentences(taxonomy, tmp_path):
+    (tmp_path / "w.pt").write_bytes(b"no pickle at all")
+    (tmp_path / "w.h5").write_bytes(b"")
+    with pytest.raises(ModelError, match="ultralytics cannot load"):
+        yolo.load(settings(weights=str(tmp_path / "w.pt")), context(taxonomy, trust_weights=True))
+    with pytest.raises(ModelError, match="neither a .safetensors nor a .pt"):
+        yolo.load(settings(weights=str(tmp_path / "w.h5")), context(taxonomy))
+    missing = settings(weights="animals", get="artdet train --category animals")
+    assert len(yolo.requirements(missing, context(taxonomy))) == 1
+    assert yolo.requirements(settings(), context(taxonomy)) == []
+
+
+def test_the_fingerprint_follows_the_weights(taxonomy, tmp_path):
+    card = "backend: yolo\narchitecture: yolov5n.yaml\nclasses: [persons]"
+    tensors = load_file(PERSONS)
+    tensors["model.0.bn.bias"] = tensors["model.0.bn.bias"] + 1
+    save_file(tensors, tmp_path / "other.safetensors")
+    marks = [
+        yolo.fingerprint(settings(weights=copied(tmp_path / name, card, weights)), context(taxonomy))
+        for name, weights in (("a", PERSONS), ("b", PERSONS), ("c", tmp_path / "other.safetensors"))
+    ]
+    assert marks[0] == marks[1] != marks[2]
+    assert yolo.fingerprint(settings(), context(taxonomy, engine="onnx"))["engine"] == "onnx"
+
+
+def test_choosing_an_engine(monkeypatch):
+    monkeypatch.setattr(yolo, "is_installed", lambda package: package in ("torch", "onnxruntime"))
+    assert yolo.choose_engine("auto", "cpu") == "onnx"
+    assert yolo.choose_engine("auto", "cuda") == "torch"
+    with pytest.raises(MissingBackend, match=r"pip install 'artdet\[openvino\]'"):
+        yolo.choose_engine("openvino", "cpu")
+    with pytest.raises(InputError, match="runs on the CPU only"):
+        yolo.choose_engine("onnx", "cuda:0")
+    with pytest.raises(InputError, match="no engine 'tensorrt'"):
+        yolo.choose_engine("tensorrt", "cpu")
+
+
+def test_no_images_give_no_detections(taxonomy):
+    for engine in yolo.ENGINES:
+        assert yolo.load(settings(), context(taxonomy, engine=engine)).detect([]) == []
+
+
+def test_the_network_takes_pictures_as_they_are():
+    network, info = build_network(find_model("persons_v0", PERSONS.parent), trusted=False)
+    found = network(torch.zeros(1, 64, 96, 3, dtype=torch.uint8))
+    assert found.shape == (1, 4 + len(info.classes), (8 * 12 + 4 * 6 + 2 * 3))
