@@ -65,13 +65,13 @@ def prepare(folder: Path, info: Mapping[str, Any], *, overwrite: bool) -> None:
         RunError: if the folder holds a run of another configuration, or other files, or cannot be written.
     """
     make_folder(folder)
-    if overwrite:
-        _clear(folder)
-    if (folder / RUN_FILE).exists():
-        _refuse_difference(folder, open_run(folder).info, info)
-        return
     strangers = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if strangers:
+    if RUN_FILE in strangers:
+        if not overwrite:
+            _refuse_difference(folder, open_run(folder).info, info)
+            return
+        _clear(folder)
+    elif strangers:
         raise RunError(
             f"{folder} is not a run folder, and it is not empty ({', '.join(sorted(strangers)[:3])}). "
             "Name another folder with --out."
@@ -84,8 +84,6 @@ def prepare(folder: Path, info: Mapping[str, Any], *, overwrite: bool) -> None:
 
 def _clear(folder: Path) -> None:
     """Removes what a run made, and nothing else: a mistyped --out must not cost anybody's files."""
-    if not (folder / RUN_FILE).exists():
-        return
     try:
         for name in (PREDICTIONS_FILE, RUN_FILE):
             (folder / name).unlink(missing_ok=True)

@@ -163,7 +163,7 @@ class _Loop:
         fused = fused[fused.scores >= self._settings.min_score].rescaled(read.original_size)
         kept = None
         if self._settings.keep_members:
-            originals = [part.rescaled(read.original_size) for part in members]
+            originals = [part.from_source(i).rescaled(read.original_size) for i, part in enumerate(members)]
             kept = {own: boxes_of(part, self._taxonomy, names) for own, part in zip(names, originals, strict=True)}
         return Record(
             name,
