@@ -169,17 +169,23 @@ def copied(folder, card, weights=PERSONS):
 
 
 @pytest.mark.parametrize(
-    ("card", "error", "message"),
+    ("architecture", "classes", "error", "message"),
     [
-        pytest.param("backend: yolo\narchitecture: yolov5n.yaml\nclasses: [persons, cat]", ModelError, "does not fit", id="classes"),
-        pytest.param("backend: yolo\narchitecture: yolov5s.yaml\nclasses: [persons]", ModelError, "does not fit", id="size"),
-        pytest.param("backend: yolo\narchitecture: yolo_nn.yaml\nclasses: [persons]", ModelError, "knows no network", id="network"),
-        pytest.param("backend: torchvision\narchitecture: x\nclasses: [persons]", ModelError, "detector: torchvision", id="backend"),
-        pytest.param("backend: yolo\narchitecture: yolov5n.yaml\nclasses: [person]", LabelError, "'person' is no class.*Did you mean 'persons'", id="label"),
+        pytest.param("yolov5n.yaml", "persons, cat", ModelError, "does not fit", id="classes"),
+        pytest.param("yolov5s.yaml", "persons", ModelError, "does not fit", id="size"),
+        pytest.param("yolo_nn.yaml", "persons", ModelError, "knows no network", id="network"),
+        pytest.param("yolov5n.yaml", "person", LabelError, "no class.*Did you mean 'persons'", id="label"),
     ],
-)  # fmt: skip
-def test_a_card_that_does_not_fit_is_a_sentence(taxonomy, tmp_path, card, error, message):
+)
+def test_a_card_that_does_not_fit_is_a_sentence(taxonomy, tmp_path, architecture, classes, error, message):
+    card = f"backend: yolo\narchitecture: {architecture}\nclasses: [{classes}]"
     with pytest.raises(error, match=message):
+        yolo.load(settings(weights=copied(tmp_path / "m", card)), context(taxonomy))
+
+
+def test_a_card_of_another_backend_is_told_which(taxonomy, tmp_path):
+    card = "backend: torchvision\narchitecture: x\nclasses: [persons]"
+    with pytest.raises(ModelError, match="detector: torchvision"):
         yolo.load(settings(weights=copied(tmp_path / "m", card)), context(taxonomy))
 
 
