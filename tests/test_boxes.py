@@ -26,7 +26,7 @@ def random_boxes(rng, count):
     return np.concatenate([corners, corners + rng.uniform(0, 40, (count, 2))], axis=1)
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 60])
+@pytest.mark.parametrize("count", [0, 1, 7, 60, 150])
 @pytest.mark.parametrize("seed", range(5))
 def test_ious_and_nms_agree_with_plain_loops(count, seed):
     rng = np.random.default_rng(seed)

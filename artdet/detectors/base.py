@@ -37,6 +37,7 @@ class MemberSettings(StrictModel):
         name: what the run folder calls this member; the same name appears once in an ensemble.
         detector: key in ``artdet.detectors.table.DETECTORS``.
         label_map: shipped label map or YAML file; none where the model's class names are the taxonomy's.
+        only: where given, boxes of other classes are dropped; a category stands for itself and all its classes.
         min_score: boxes below it are dropped before fusion.
         weight: what its vote counts in Weighted Boxes Fusion.
         get: the command that trains or fetches the weights, shown when they are missing.
@@ -45,6 +46,7 @@ class MemberSettings(StrictModel):
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
     detector: str
     label_map: str | None = None
+    only: tuple[str, ...] | None = Field(default=None, min_length=1)
     min_score: float = Field(default=0.0, ge=0, le=1)
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     get: str | None = None
@@ -116,13 +118,16 @@ def to_detections(
 
 
 def class_ids(settings: MemberSettings, classes: Sequence[str], context: LoadContext) -> NDArray[np.int64]:
-    """Taxonomy ids (len(classes),) of a model's class names under the member's label map.
+    """Taxonomy ids (len(classes),) of a model's class names under the member's label map and ``only``.
 
     Raises:
-        LabelError: if the map does not know a class.
+        LabelError: if the map does not know a class, or the taxonomy lacks one of ``only``.
         ConfigError: if there is no such map.
     """
-    return LabelMap.load(settings.label_map).ids(classes, context.taxonomy)
+    ids = LabelMap.load(settings.label_map).ids(classes, context.taxonomy)
+    if settings.only is not None:
+        ids[~np.isin(ids, sorted(context.taxonomy.expanded(settings.only)))] = IGNORED_ID
+    return ids
 
 
 class FakeDetector:

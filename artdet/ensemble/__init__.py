@@ -1,0 +1,1 @@
+"""Several detectors as one: fusion of their boxes, then the rules of the Getty report."""
