@@ -27,6 +27,7 @@ def command(run: Path, form: str, out: Path | None, min_score: float, taxonomy: 
     exported = export(open_run(run), form, out, min_score=min_score, taxonomy=Taxonomy.load(taxonomy))
     for note in exported.notes:
         click.echo(note, err=True)
-    click.echo(f"{exported.images} images, {exported.boxes} boxes", err=True)
+    failed = f"; {exported.failures} could not be read" if exported.failures else ""
+    click.echo(f"{exported.images} images, {exported.boxes} boxes{failed}", err=True)
     for path in exported:
         click.echo(path)

@@ -10,6 +10,7 @@ from artdet.detectors.base import LoadContext
 from artdet.devices import cpu_threads, resolve_device
 from artdet.ensemble.config import EnsembleFile, load_ensemble
 from artdet.ensemble.ensemble import fingerprints, load, refuse_missing
+from artdet.ensemble.rules import check_labels
 from artdet.images.finder import Found, find_images
 from artdet.predict.identity import describe, prepare
 from artdet.predict.journal import drop_failures, open_journal
@@ -134,6 +135,7 @@ def plan(request: Request) -> Prediction:
     file = load_ensemble(request.ensemble, request.overrides)
     if request.min_score is not None:
         file = file.with_min_score(request.min_score)
+    check_labels(file.settings.rules, taxonomy)
     context = LoadContext(
         taxonomy,
         device=resolve_device(request.device),
