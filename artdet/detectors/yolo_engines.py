@@ -48,7 +48,7 @@ class TorchEngine:
         if device == "cpu":
             # Importing ultralytics, and choosing a device through it, lowers torch's threads.
             torch.set_num_threads(context.threads)
-        self._network = network.to(device=device, memory_format=torch.channels_last)
+        self._network = network.to(device).to(memory_format=torch.channels_last)
         self._device = device
         self._torch = torch
 

@@ -182,6 +182,7 @@ def _with_input_scaling(network: Any) -> torch.nn.Module:
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             scaled = images.permute(0, 3, 1, 2).float() / 255.0
             found = self.network(scaled)
-            return found[0] if isinstance(found, tuple | list) else found
+            boxes: torch.Tensor = found[0] if isinstance(found, tuple | list) else found
+            return boxes
 
     return InputScaling().eval()

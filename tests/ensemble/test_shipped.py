@@ -30,7 +30,7 @@ def test_default_is_complete_and_has_the_reports_rules():
     file = load_ensemble("default")
     assert missing(file, LoadContext(TAXONOMY)) == []
     assert file.settings.rules == (*RULES, AppendUntouched())
-    assert (file.settings.fusion.per, file.settings.fusion.iou) == ("category", 0.4)
+    assert file.settings.fusion.per == "category"
 
 
 def test_resnext_wbf_is_the_reports():
