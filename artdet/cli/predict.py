@@ -40,7 +40,7 @@ import click
 @click.option(
     "--batch",
     type=click.IntRange(1),
-    default=8,
+    default=16,
     show_default=True,
     metavar="N",
     help="Images that go through together; changes no result.",

@@ -48,7 +48,7 @@ class Request:
     device: str = "auto"
     engine: str = "auto"
     precision: str = "auto"
-    batch: int = 8
+    batch: int = 16
     trust_weights: bool = False
     overwrite: bool = False
     retry_failed: bool = False

@@ -4,8 +4,8 @@
 
 Both programs run as whole processes, in turn, over the same images, from files to results. Start-up is left out by
 running each over a few images as well and taking the difference. `yolo predict` runs as shipped, and again with torch
-held at as many threads as there are processors. The last part compares a run of an ensemble with the time that its
-members take alone on images that are decoded already.
+held at as many threads as there are processors. The last part compares a run of an ensemble, from files to lines, with
+the time that its members take alone on images that are decoded already.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 FEW = 30
+BATCH = 16
 
 THREADED_YOLO = """
 import os, torch
@@ -45,7 +47,7 @@ def main() -> None:
         place = Path(name)
         many, few = gather(arguments.images, arguments.count, place)
         against_yolo(place, many, few, arguments)
-        ensemble_cost(place, many)
+        ensemble_cost(place, many, arguments.rounds)
 
 
 def parse() -> argparse.Namespace:
@@ -103,37 +105,62 @@ def against_yolo(place: Path, many: Path, few: Path, arguments: argparse.Namespa
         print(f"  {name:<26} {statistics.median(values):6.1f}   ({row})   {ratio:.2f} times artdet's")
 
 
-def ensemble_cost(place: Path, images: Path) -> None:
-    """A whole run of an ensemble beside its members on decoded images, each after a first round that warms it up."""
+def ensemble_cost(place: Path, images: Path, rounds: int) -> None:
+    """Runs of an ensemble beside its members on decoded images, in turn, all with the same warm models."""
     from artdet.detectors.base import LoadContext
-    from artdet.detectors.table import backend
+    from artdet.devices import cpu_threads
     from artdet.ensemble.config import load_ensemble
+    from artdet.ensemble.ensemble import load
     from artdet.images.finder import find_images
     from artdet.images.reader import read_image
-    from artdet.predict.prediction import Request, plan
     from artdet.taxonomy import Taxonomy
 
-    context = LoadContext(Taxonomy.load(), device="cpu", threads=os.cpu_count() or 1)
+    context = LoadContext(Taxonomy.load(), device="cpu", threads=cpu_threads())
     found = find_images([images])
     pixels = [read_image(found.root / file).pixels for file in found.files]
-    print("an ensemble's whole run beside its members' model time, ms an image:")
-    for names in (["one"], ["one", "two"], ["one", "two", "faces"]):
-        path = write_ensemble(place, "-".join(names), names)
-        alone = []
-        for member in load_ensemble(str(path)).settings.members:
-            detector = backend(member.detector).load(member, context)
-            alone.append(min(model_time(detector, pixels) for _ in range(3)) * 1000 / len(pixels))
-        request = Request([str(images)], ensemble=str(path), out=place / "runs", overwrite=True, device="cpu")
-        whole = min(plan(request).run(lambda *_: None).seconds for _ in range(3)) * 1000 / len(pixels)
-        parts = " + ".join(f"{value:.1f}" for value in alone)
-        print(f"  {' + '.join(names):<20} whole {whole:6.1f}   members {parts} = {sum(alone):.1f}"
-              f"   {whole / sum(alone):.2f} times")  # fmt: skip
+    print("a run from files to lines beside the members' time on decoded images, ms an image, models warm:")
+    for names in (["one", "two"], ["one", "faces"], ["one", "two", "faces"]):
+        file = load_ensemble(str(write_ensemble(place, "-".join(names), names)))
+        ensemble = load(file, context)
+        alone = [load(load_ensemble(str(write_ensemble(place, name, [name]))), context) for name in names]
+        wholes, parts = [], []
+        for number in range(rounds + 1):
+            run = place / f"run-{'-'.join(names)}-{number}"
+            times = [model_time(member, pixels) for member in alone], whole_time(ensemble, found, run, context)
+            if number:  # the first round meets every image size for the first time
+                parts.append([1000 * value / len(pixels) for value in times[0]])
+                wholes.append(1000 * times[1] / len(pixels))
+        whole, members = statistics.median(wholes), [statistics.median(column) for column in zip(*parts, strict=True)]
+        ratio = statistics.median(w / sum(p) for w, p in zip(wholes, parts, strict=True))
+        shown = " + ".join(f"{value:.1f}" for value in members)
+        print(
+            f"  {' + '.join(names):<20} whole {whole:6.1f}   members {shown} = {sum(members):.1f}   {ratio:.2f} times"
+        )
 
 
-def model_time(detector: object, pixels: list[object], batch: int = 8) -> float:
+def whole_time(ensemble: Any, found: Any, folder: Path, context: Any) -> float:
+    from artdet.predict.journal import open_journal
+    from artdet.predict.reading import ReadSettings
+    from artdet.predict.runner import RunSettings, predict_files
+
+    folder.mkdir()
+    settings = RunSettings(ReadSettings(1600, 10**9, context.threads, BATCH + 2 * context.threads), BATCH)
+    with open_journal(folder) as journal:
+        return predict_files(
+            found.files,
+            found.root,
+            ensemble,
+            journal,
+            settings=settings,
+            taxonomy=context.taxonomy,
+            progress=lambda _: None,
+        ).seconds
+
+
+def model_time(member: Any, pixels: list[Any]) -> float:
     started = time.perf_counter()
-    for index in range(0, len(pixels), batch):
-        detector.detect(pixels[index : index + batch])  # type: ignore[attr-defined]
+    for index in range(0, len(pixels), BATCH):
+        member.detect_members(pixels[index : index + BATCH])
     return time.perf_counter() - started
 
 
