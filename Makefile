@@ -55,13 +55,13 @@ pins: $(BIN)/uv
 
 .venv/ready-run: requirements/run.txt pyproject.toml $(BIN)/uv
 	@echo "Installing what artdet needs into .venv (some gigabytes, mostly torch; once)"
-	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -r requirements/run.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --no-deps -r requirements/run.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
 .venv/ready-dev: requirements/dev.txt pyproject.toml $(BIN)/uv
 	@echo "Installing what artdet and its tests need into .venv (some gigabytes, mostly torch; once)"
-	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode -r requirements/dev.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --no-deps -r requirements/dev.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 

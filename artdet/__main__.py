@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-# Threads that spin while they wait take the cores from each other; read once, when torch loads (see Makefile).
+# Both are read once, when torch loads. Threads that spin while they wait take the cores from each other (see Makefile).
+# Every new image size leaves prepared convolutions behind, which else pile up to a gigabyte over a large collection.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 import click
 

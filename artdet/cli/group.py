@@ -41,4 +41,4 @@ def cli() -> None:
     artdet export RUN --format csv   the boxes as a table
 
     Set ARTDET_DEBUG=1 to see the traceback of an error.
-    """
+    """  # noqa: D301 - click reads the backspace as "leave these lines as they are"

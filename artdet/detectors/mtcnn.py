@@ -38,6 +38,12 @@ FLOAT_PIXELS = 64_000_000
 STRIP_PIXELS = 300_000
 """P-Net runs over strips of about this size: they stay in the cache (6 times faster on 6 megapixels), bound memory."""
 
+GRAIN = 32
+"""Strips are filled up to multiples of so many pixels ..."""
+
+CROPS = 16
+"""... and crops to multiples of so many: for each new size torch prepares its convolutions anew and keeps them."""
+
 PAIRS = 500_000
 """About so many pairs of boxes are compared at once."""
 
@@ -231,7 +237,10 @@ def _windows(level: NDArray[Any], scale: float, cascade: Cascade) -> Candidates:
     """Windows that P-Net takes for faces in one level (h, w, 3) of a pyramid, in pixels of the image."""
     boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
     for top, strip in _strips(level):
-        offsets, probabilities = (part[0] for part in _run(cascade.proposal, strip[None], cascade.device))
+        height, width = strip.shape[:2]
+        rows, columns = _places(height), _places(width)
+        outputs = _run(cascade.proposal, _filled_up(strip)[None], cascade.device, height, width)
+        offsets, probabilities = (part[0][..., :rows, :columns] for part in outputs)
         y, x = np.nonzero(probabilities > cascade.thresholds[0])
         corners = np.stack([x, y + top], axis=1) * ProposalNet.STRIDE + 1.0
         moves = offsets[:, y, x].T * (ProposalNet.WINDOW - 1)
@@ -243,11 +252,24 @@ def _windows(level: NDArray[Any], scale: float, cascade: Cascade) -> Candidates:
 def _strips(level: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Cuts a level (h, w, 3) so that each row of P-Net's windows falls in one strip; with the strip's first row."""
     height, width = level.shape[:2]
-    rows = (height - ProposalNet.WINDOW + 1) // ProposalNet.STRIDE + 1
+    rows = _places(height)
     step = max(1, STRIP_PIXELS // (ProposalNet.STRIDE * width))
     for first in range(0, rows, step):
         stop = min(first + step, rows) * ProposalNet.STRIDE + (ProposalNet.WINDOW - ProposalNet.STRIDE)
         yield first, _normalised(level[first * ProposalNet.STRIDE : stop])
+
+
+def _places(length: int) -> int:
+    """How many windows P-Net sets along a side of ``length`` pixels."""
+    return (length - ProposalNet.WINDOW + 1) // ProposalNet.STRIDE + 1
+
+
+def _filled_up(strip: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A strip (h, w, 3) with grey below and to the right, up to a multiple of ``GRAIN`` pixels."""
+    height, width = strip.shape[:2]
+    filled = np.zeros((-(-height // GRAIN) * GRAIN, -(-width // GRAIN) * GRAIN, 3), dtype=np.float32)
+    filled[:height, :width] = strip
+    return filled
 
 
 def _looked_at_again(image: RGBImage, before: Candidates, cascade: Cascade, *, stage: int) -> Candidates:
@@ -256,14 +278,20 @@ def _looked_at_again(image: RGBImage, before: Candidates, cascade: Cascade, *, s
     offsets, scores = np.zeros_like(before.boxes), np.zeros_like(before.scores)
     for start in range(0, len(scores), at_once):
         part = slice(start, start + at_once)
-        offsets[part], scores[part] = _run(network, crops(image, before.boxes[part], side), cascade.device)
+        seen = crops(image, before.boxes[part], side)
+        filled = np.zeros((-(-len(seen) // CROPS) * CROPS, side, side, 3), dtype=np.float32)
+        filled[: len(seen)] = seen
+        outputs = _run(network, filled, cascade.device)
+        offsets[part], scores[part] = (values[: len(seen)] for values in outputs)
     sides = before.boxes[:, 2:] - before.boxes[:, :2] + 1
     keep = scores > cascade.thresholds[stage]
     return Candidates.ranked((before.boxes + offsets * np.tile(sides, 2))[keep], scores[keep])
 
 
-def _run(network: nn.Module, images: NDArray[np.float32], device: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Offsets and probabilities for images (B, h, w, 3), normalised."""
+def _run(
+    network: nn.Module, images: NDArray[np.float32], device: str, *sizes: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Offsets and probabilities for images (B, h, w, 3), normalised; P-Net wants the sizes of the pictures too."""
     # Seen as (B, 3, h, w), the array is in the channels-last order of the networks already.
-    offsets, probabilities = network(torch.from_numpy(images).permute(0, 3, 1, 2).to(device))
+    offsets, probabilities = network(torch.from_numpy(images).permute(0, 3, 1, 2).to(device), *sizes)
     return offsets.cpu().numpy(), probabilities.cpu().numpy()

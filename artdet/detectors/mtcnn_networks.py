@@ -37,9 +37,20 @@ class ProposalNet(nn.Module):
         self.box = nn.Conv2d(32, 4, 1)
         self.face = nn.Conv2d(32, 2, 1)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W), normalised -> offsets (B, 4, h, w) in windows, and probabilities (B, h, w) of a face."""
-        maps = _pooled_by_two(self.prelu1(self.conv1(images)))
+    def forward(self, images: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Offsets (B, 4, h, w) in windows, and probabilities (B, h, w) of a face.
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            height: of the pictures in it, which start at the upper left; below them and to their right is filling,
+                and what windows see there means nothing.
+            width: of the pictures, likewise.
+        """
+        maps = self.prelu1(self.conv1(images))
+        # Pooling must not see the filling: the last of an odd number of rows or columns stands alone.
+        maps[:, :, height - 2 : height - 1] = -torch.inf
+        maps[:, :, :, width - 2 : width - 1] = -torch.inf
+        maps = _pooled_by_two(maps)
         maps = self.prelu3(self.conv3(self.prelu2(self.conv2(maps))))
         return self.box(maps), _probability(self.face(maps))
 

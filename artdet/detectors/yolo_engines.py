@@ -39,7 +39,11 @@ def open_engine(name: str, files: ModelFiles, *, device: str, context: LoadConte
 
 
 class TorchEngine:
-    """The network in torch, channels last; images of one size go through together."""
+    """The network in torch, channels last. On a GPU images of one size go through together.
+
+    On the CPU they go one by one: together they are hardly quicker, and sums differ in their last digits with the
+    batch, so that a run that is stopped and continued would give other lines.
+    """
 
     def __init__(self, files: ModelFiles, device: str, context: LoadContext) -> None:
         network, self.info = build_network(files, trusted=context.trust_weights)
@@ -53,15 +57,24 @@ class TorchEngine:
         self._torch = torch
 
     def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
-        """Yields (index, output), grouped by image size."""
-        groups: dict[tuple[int, ...], list[tuple[int, RGBImage]]] = {}
+        """Yields (index, output), on a GPU grouped by image size."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        waiting: dict[int, RGBImage] = {}
         for index, image in enumerate(images):
-            groups.setdefault(image.shape, []).append((index, image))
-        for members in groups.values():
-            batch = self._torch.from_numpy(np.stack([image for _, image in members])).to(self._device)
-            with self._torch.inference_mode():
-                outputs = self._network(batch).float().cpu().numpy()
-            yield from zip([index for index, _ in members], outputs, strict=True)
+            if self._device == "cpu":
+                yield index, self._run(image[None])[0]
+                continue
+            groups.setdefault(image.shape, []).append(index)
+            waiting[index] = image
+        for indices in groups.values():
+            yield from zip(indices, self._run(np.stack([waiting[index] for index in indices])), strict=True)
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._torch.inference_mode():
+            outputs: NDArray[np.float32] = (
+                self._network(self._torch.from_numpy(batch).to(self._device)).float().cpu().numpy()
+            )
+        return outputs
 
 
 class OnnxEngine:

@@ -148,10 +148,28 @@ def test_what_bounds_memory_changes_no_face(monkeypatch, detector, paintings, na
 @pytest.mark.parametrize("size", [(12, 12), (13, 14), (14, 13), (31, 44)], ids=str)
 def test_windows_of_the_proposal_net(size):
     height, width = size
-    offsets, probabilities = mtcnn_networks.ProposalNet()(torch.zeros(2, 3, height, width))
+    offsets, probabilities = mtcnn_networks.ProposalNet()(torch.zeros(2, 3, height, width), height, width)
     rows, columns = (math.ceil((length - 2) / 2) - 4 for length in size)
     assert offsets.shape == (2, 4, rows, columns)
     assert probabilities.shape == (2, rows, columns)
+
+
+@pytest.mark.parametrize("size", [(12, 12), (13, 14), (14, 13), (31, 44), (64, 32)], ids=str)
+def test_filling_up_a_picture_changes_no_window(size):
+    height, width = size
+    torch.manual_seed(0)
+    network = mtcnn_networks.ProposalNet().requires_grad_(False)
+    picture = np.random.default_rng(0).standard_normal((height, width, 3)).astype(np.float32)
+
+    def seen(pixels):
+        return network(torch.from_numpy(pixels)[None].permute(0, 3, 1, 2), height, width)
+
+    filled = mtcnn._filled_up(picture)
+    assert filled.shape[0] % mtcnn.GRAIN == filled.shape[1] % mtcnn.GRAIN == 0
+    rows, columns = mtcnn._places(height), mtcnn._places(width)
+    for expected, found in zip(seen(picture), seen(filled), strict=True):
+        assert expected.shape[-2:] == (rows, columns)
+        torch.testing.assert_close(found[..., :rows, :columns], expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +183,8 @@ def test_filling_up_channels_changes_nothing(network, side):
     wide = mtcnn_networks._widened(given)
     assert wide.get_parameter("conv1.bias").shape[0] % 16 == 0
     images = torch.randn(2, 3, side, side)
-    for expected, found in zip(given(images), wide.requires_grad_(False)(images), strict=True):
+    sizes = (side, side) if network is mtcnn_networks.ProposalNet else ()
+    for expected, found in zip(given(images, *sizes), wide.requires_grad_(False)(images, *sizes), strict=True):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 

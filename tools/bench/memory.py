@@ -2,7 +2,7 @@
 
     python tools/bench/memory.py --images FOLDER [--few 400] [--many 4000] [--distinct]
 
-Repeats the images of a folder under distinct names, runs `artdet predict` over few and over many in processes of
+Repeats the first images of a folder under distinct names, runs `artdet predict` over few and over many in processes of
 their own, and prints the peak of the resident memory of each. Links have the same bytes and are computed once; with
 --distinct each is a copy with other trailing bytes, so that every one is computed.
 """
@@ -24,9 +24,9 @@ def main() -> None:
     parser.add_argument("--distinct", action="store_true")
     parser.add_argument("--ensemble", default="default")
     arguments = parser.parse_args()
-    sources = sorted(arguments.images.resolve().rglob("*.jpg"))
-    if not sources:
-        sys.exit(f"{arguments.images} holds no .jpg files")
+    sources = sorted(arguments.images.resolve().rglob("*.jpg"))[: arguments.few]
+    if len(sources) < arguments.few:
+        sys.exit(f"{arguments.images} holds {len(sources)} .jpg files, but --few is {arguments.few}")
     peaks = []
     with tempfile.TemporaryDirectory() as name:
         for count in (arguments.few, arguments.many):
