@@ -50,6 +50,7 @@ _PACKAGES = (
     _Package("ultralytics", "ultralytics", "YOLO", "pip install ultralytics", needed=True),
     _Package("ensemble-boxes", "ensemble_boxes", "Weighted Boxes Fusion", "pip install ensemble-boxes", needed=True),
     _Package("openvino", "openvino", "the quickest engine on CPUs", "pip install 'artdet[openvino]'"),
+    _Package("onnx", "onnx", "for both engines: what networks are exported with", "pip install onnx"),
     _Package("onnxruntime", "onnxruntime", "engine", "pip install 'artdet[onnx]'"),
     _Package(
         "detectron2",

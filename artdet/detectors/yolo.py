@@ -12,8 +12,8 @@ from artdet.devices import is_installed, resolve_device
 from artdet.errors import InputError, MissingBackend, ModelError
 from artdet.modelfiles import ModelFiles, file_sha256, find_model, is_pickle, missing_weights
 
-ENGINES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
-"""Engine -> package that it needs; the quickest on a CPU first."""
+ENGINES = {"openvino": ("openvino", "onnx"), "onnx": ("onnxruntime", "onnx"), "torch": ("torch",)}
+"""Engine -> packages that it needs (onnx is what torch exports with); the quickest on a CPU first."""
 
 INSTALL = {
     "openvino": "Install it with: pip install 'artdet[openvino]'",
@@ -77,14 +77,18 @@ def choose_engine(wanted: str, device: str) -> str:
     """
     if wanted == "auto":
         usable = ("torch",) if device != "cpu" else tuple(ENGINES)
-        return next(engine for engine in usable if engine == "torch" or is_installed(ENGINES[engine]))
+        return next(engine for engine in usable if engine == "torch" or not _lacking(engine))
     if wanted not in ENGINES:
         raise InputError(f"there is no engine '{wanted}'. Use auto, {', '.join(ENGINES)}.")
-    if not is_installed(ENGINES[wanted]):
-        raise MissingBackend(ENGINES[wanted], f"--engine {wanted}", INSTALL[wanted])
+    if lacking := _lacking(wanted):
+        raise MissingBackend(" and ".join(lacking), f"--engine {wanted}", INSTALL[wanted])
     if wanted != "torch" and device != "cpu":
         raise InputError(f"--engine {wanted} runs on the CPU only, but the device is {device}. Use --engine torch.")
     return wanted
+
+
+def _lacking(engine: str) -> list[str]:
+    return [package for package in ENGINES[engine] if not is_installed(package)]
 
 
 def _files(settings: Settings, context: LoadContext) -> ModelFiles:

@@ -50,7 +50,8 @@ def pickled(tmp_path_factory):
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_engines_agree_on_the_example_paintings(engine, taxonomy, paintings, reference):
-    pytest.importorskip(yolo.ENGINES[engine], reason=f"the engine {engine} is not installed")
+    for package in yolo.ENGINES[engine]:
+        pytest.importorskip(package, reason=f"the engine {engine} is not installed")
     found = yolo.load(settings(), context(taxonomy, engine=engine)).detect(list(paintings.values()))
     assert sum(map(len, reference)) > 60
     for name, ours, theirs in zip(paintings, found, reference, strict=True):
@@ -215,7 +216,11 @@ def test_the_fingerprint_follows_the_weights(taxonomy, tmp_path):
 
 
 def test_choosing_an_engine(monkeypatch):
-    monkeypatch.setattr(yolo, "is_installed", lambda package: package in ("torch", "onnxruntime"))
+    monkeypatch.setattr(yolo, "is_installed", lambda package: package in ("torch", "onnxruntime", "openvino"))
+    assert yolo.choose_engine("auto", "cpu") == "torch"
+    with pytest.raises(MissingBackend, match=r"--engine openvino needs onnx, which.*pip install 'artdet\[openvino\]'"):
+        yolo.choose_engine("openvino", "cpu")
+    monkeypatch.setattr(yolo, "is_installed", lambda package: package in ("torch", "onnxruntime", "onnx"))
     assert yolo.choose_engine("auto", "cpu") == "onnx"
     assert yolo.choose_engine("auto", "cuda") == "torch"
     with pytest.raises(MissingBackend, match=r"pip install 'artdet\[openvino\]'"):
