@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 # Both are read once, when torch loads. Threads that spin while they wait take the cores from each other (see Makefile).
 # Every new image size leaves prepared convolutions behind, which else pile up to a gigabyte over a large collection.
@@ -18,6 +19,8 @@ from artdet.errors import ArtdetError
 
 def main() -> None:
     """Runs the command line and exits: 0 well, 1 error, 2 wrong usage, 130 stopped by Ctrl-C."""
+    if not sys.warnoptions and os.environ.get("ARTDET_DEBUG") != "1":
+        warnings.simplefilter("ignore")  # what libraries tell their developers is no help to our users
     sys.exit(run(sys.argv[1:]))
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from artdet import __version__
+from artdet.detectors import detectron2
 from artdet.devices import cpu_threads
 
 CONTRIB = "pip install --force-reinstall --no-deps opencv-contrib-python-headless"
@@ -52,12 +53,7 @@ _PACKAGES = (
     _Package("openvino", "openvino", "the quickest engine on CPUs", "pip install 'artdet[openvino]'"),
     _Package("onnx", "onnx", "for both engines: what networks are exported with", "pip install onnx"),
     _Package("onnxruntime", "onnxruntime", "engine", "pip install 'artdet[onnx]'"),
-    _Package(
-        "detectron2",
-        "detectron2",
-        "Faster R-CNN",
-        "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'",
-    ),
+    _Package("detectron2", "detectron2", "Faster R-CNN", detectron2.INSTALL),
     _Package("nudenet", "nudenet", "nudity", "pip install 'artdet[nudity]'"),
     _Package("fiftyone", "fiftyone", "browsing", "pip install 'artdet[app]'"),
 )

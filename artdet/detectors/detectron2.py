@@ -24,7 +24,8 @@ from artdet.errors import ConfigError, MissingBackend, ModelError
 from artdet.images import RGBImage
 from artdet.modelfiles import ModelFiles, file_sha256, find_model, missing_weights, read_card, refuse_pickle
 
-INSTALL = "pip install 'git+https://github.com/facebookresearch/detectron2.git'"
+INSTALL = "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
+"""Its build asks for the torch that is installed already, which an isolated build does not see."""
 CHECKPOINTS = frozenset({".safetensors", ".pth", ".pkl"})
 
 

@@ -67,7 +67,7 @@ def prepare(folder: Path, info: Mapping[str, Any], *, overwrite: bool) -> None:
     make_folder(folder)
     strangers = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
     if RUN_FILE in strangers:
-        if not overwrite:
+        if not overwrite and _has_lines(folder):
             _refuse_difference(folder, open_run(folder).info, info)
             return
         _clear(folder)
@@ -92,6 +92,12 @@ def _clear(folder: Path) -> None:
                 shutil.rmtree(folder / name)
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def _has_lines(folder: Path) -> bool:
+    """Whether a run got anywhere; one that failed at its start must not stand in the way of its mended repeat."""
+    path = folder / PREDICTIONS_FILE
+    return path.exists() and path.stat().st_size > 0
 
 
 def _refuse_difference(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

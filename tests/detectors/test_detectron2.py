@@ -146,7 +146,7 @@ def test_without_detectron2_one_sentence_with_its_install_line(monkeypatch, tmp_
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"")
     own = settings("COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml", weights)
-    install = "pip install 'git+https://github.com/facebookresearch/detectron2.git'"
+    install = "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
     assert backend.requirements(own, context) == [f"rcnn: Detectron2 is not installed; get it with: {install}"]
     with pytest.raises(MissingBackend) as told:
         backend.load(own, context)

@@ -36,6 +36,7 @@ def test_a_run_says_what_ran(tmp_path, taxonomy):
 
 def test_the_same_configuration_goes_on_whatever_the_time_and_device(tmp_path, taxonomy):
     prepare(tmp_path / "run", described(taxonomy), overwrite=False)
+    (tmp_path / "run" / PREDICTIONS_FILE).write_text("kept")
     before = (tmp_path / "run" / RUN_FILE).read_bytes()
     prepare(tmp_path / "run", described(taxonomy, device="cuda") | {"started": "later"}, overwrite=False)
     assert (tmp_path / "run" / RUN_FILE).read_bytes() == before
@@ -71,6 +72,12 @@ def test_another_configuration_is_refused_with_the_reason(tmp_path, taxonomy, ch
     assert not (tmp_path / PREDICTIONS_FILE).exists()
 
 
+def test_a_run_without_a_line_does_not_stand_in_the_way(tmp_path, taxonomy):
+    prepare(tmp_path, described(taxonomy), overwrite=False)
+    prepare(tmp_path, described(taxonomy, min_score=0.5), overwrite=False)
+    assert open_run(tmp_path).info["min_score"] == 0.5
+
+
 def test_overwriting_takes_what_runs_made_and_nothing_else(tmp_path, taxonomy):
     prepare(tmp_path, described(taxonomy), overwrite=False)
     (tmp_path / "pictures").mkdir()
@@ -96,5 +103,6 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, taxonomy):
 
 def test_a_damaged_run_file_is_a_sentence(tmp_path, taxonomy):
     (tmp_path / RUN_FILE).write_text(json.dumps({"format": 1})[:-1])
+    (tmp_path / PREDICTIONS_FILE).write_text("kept")
     with pytest.raises(RunError, match="is damaged"):
         prepare(tmp_path, described(taxonomy), overwrite=False)
