@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artdet.detectors.base import LoadContext
-from artdet.detectors.yolo_network import NetworkInfo, build_network, exported
+from artdet.detectors.yolo_network import NetworkInfo, build_network, cache_place, exported
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.modelfiles import ModelFiles
-from artdet.resources import cache_folder
 
 Output = NDArray[np.float32]
 """One image's candidates (4 + classes, A), or (M, 6) of an end-to-end network; see ``yolo_network.exported``."""
@@ -87,7 +87,10 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = context.threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has a class of its own for every kind of failure
+            raise _unusable(path, "ONNX Runtime", error) from error
 
     def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
         """Yields (index, output), one image at a time."""
@@ -107,14 +110,14 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": str(context.threads),
             "INFERENCE_NUM_THREADS": str(context.threads),
-            "CACHE_DIR": str(cache_folder() / "openvino"),
+            "CACHE_DIR": str(cache_place("openvino")),
         }
         if context.precision == "float32":
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         try:
             self._model = core.compile_model(core.read_model(str(path)), "CPU", settings)
         except RuntimeError as error:
-            raise ModelError(f"OpenVINO cannot compile {files.model} ({error}). Use --engine torch.") from error
+            raise _unusable(path, "OpenVINO", error) from error
         self._queue = openvino.AsyncInferQueue(self._model, context.threads + 1)
 
     def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
@@ -129,3 +132,11 @@ class OpenVinoEngine:
             self._queue.start_async({0: image[None]}, index)
         self._queue.wait_all()
         yield from sorted(outputs.items())
+
+
+def _unusable(exported_model: Path, engine: str, error: Exception) -> ModelError:
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(
+        f"{engine} cannot use {exported_model} ({reason}). "
+        f"Delete {exported_model.parent}, so that it is exported anew, or use --engine torch."
+    )

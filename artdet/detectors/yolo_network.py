@@ -47,11 +47,31 @@ class NetworkInfo:
 
 def quiet_ultralytics() -> None:
     """Sets what ultralytics reads from the environment while it is imported; what the user set stays."""
-    folder = cache_folder() / "ultralytics"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = cache_place("ultralytics")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(folder))
     for name, value in (("YOLO_OFFLINE", "true"), ("YOLO_AUTOINSTALL", "false"), ("YOLO_VERBOSE", "false")):
         os.environ.setdefault(name, value)
+
+
+def cache_place(name: str) -> Path:
+    """A folder inside artdet's cache, made where it is not there yet.
+
+    Raises:
+        ModelError: if it cannot be made.
+    """
+    folder = cache_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder
+
+
+def _unwritable(folder: Path, error: OSError) -> ModelError:
+    return ModelError(
+        f"the cache of exported models cannot be written to {folder} ({error.strerror}). "
+        "Free space there, or name another folder in ARTDET_CACHE_DIR."
+    )
 
 
 def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module, NetworkInfo]:
@@ -83,7 +103,7 @@ def exported(files: ModelFiles, *, trusted: bool) -> tuple[Path, NetworkInfo]:
     """
     if is_pickle(files.model):
         refuse_pickle(files.model, trusted=trusted)
-    folder = cache_folder() / "yolo" / _key(files)
+    folder = cache_place("yolo") / _key(files)
     if not (folder / "info.json").is_file():
         _export(files, folder, trusted=trusted)
     info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
@@ -99,9 +119,11 @@ def _export(files: ModelFiles, folder: Path, *, trusted: bool) -> None:
     import torch
 
     network, info = build_network(files, trusted=trusted)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Into a folder of its own first: a killed export leaves nothing that looks whole, and two at once do not mix.
-    draft = Path(tempfile.mkdtemp(prefix="export-", dir=folder.parent))
+    try:
+        # Into a folder of its own first: a killed export leaves nothing that looks whole, and two at once do not mix.
+        draft = Path(tempfile.mkdtemp(prefix="export-", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -121,10 +143,7 @@ def _export(files: ModelFiles, folder: Path, *, trusted: bool) -> None:
             draft.rename(folder)
     except OSError as error:
         if not (folder / "info.json").is_file():
-            raise ModelError(
-                f"the exported model cannot be written to {folder} ({error.strerror}). "
-                "Free space there, or name another folder in ARTDET_CACHE_DIR."
-            ) from error
+            raise _unwritable(folder, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -162,6 +162,23 @@ def test_the_export_is_made_once_and_a_killed_one_is_made_again(taxonomy, cache)
     assert not list(path.parent.parent.glob("export-*"))
 
 
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_damaged_export_is_a_sentence(taxonomy, tmp_path, monkeypatch, engine):
+    monkeypatch.setenv("ARTDET_CACHE_DIR", str(tmp_path))
+    path, _ = exported(find_model("persons_v0", tmp_path), trusted=False)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=f"cannot use .*Delete {path.parent}"):
+        yolo.load(settings(), context(taxonomy, engine=engine))
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
+def test_a_cache_that_cannot_be_written_is_a_sentence(taxonomy, tmp_path, monkeypatch, engine):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ARTDET_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ModelError, match="cannot be written to .* name another folder in ARTDET_CACHE_DIR"):
+        yolo.load(settings(), context(taxonomy, engine=engine))
+
+
 def copied(folder, card, weights=PERSONS):
     folder.mkdir()
     shutil.copy(weights, folder / "model.safetensors")

@@ -46,8 +46,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         many, few = gather(arguments.images, arguments.count, place)
-        against_yolo(place, many, few, arguments)
-        ensemble_cost(place, many, arguments.rounds)
+        if arguments.part != "ensemble":
+            against_yolo(place, many, few, arguments)
+        if arguments.part != "yolo":
+            ensemble_cost(place, many, arguments.rounds)
 
 
 def parse() -> argparse.Namespace:
@@ -55,6 +57,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, required=True, help="folder with at least --count JPEG files, any depth")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--part", choices=["yolo", "ensemble", "both"], default="both")
     return parser.parse_args()
 
 
