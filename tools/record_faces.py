@@ -2,9 +2,9 @@
 
 It needs TensorFlow, which artdet does not, so give it an environment of its own:
 
-    python3 -m venv /tmp/faces
-    /tmp/faces/bin/python -m pip install mtcnn==1.0.0 tensorflow-cpu pillow
-    /tmp/faces/bin/python tools/record_faces.py --data ../shared/data
+    python3 -m venv .faces-env
+    .faces-env/bin/python -m pip install mtcnn==1.0.0 tensorflow-cpu pillow
+    .faces-env/bin/python tools/record_faces.py --data ../shared/data
 """
 
 from __future__ import annotations
