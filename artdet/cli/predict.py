@@ -99,4 +99,5 @@ def _draw(folder: Path, taxonomy: Any, total: int) -> Any:
     from artdet.runs import open_run
 
     with progress_bar("drawing", total) as advance:
+        advance(0)
         return draw_run(open_run(folder), taxonomy=taxonomy, progress=advance)

@@ -56,6 +56,7 @@ class _Meter:
         self.before = 0
 
     def add(self, count: int) -> None:
+        """Counts images that are through; the first call only says how many were so before."""
         if self._start is None:
             self._start = time.perf_counter()
             self.before = count
