@@ -14,7 +14,7 @@ from artdet.drawing import draw, save_picture
 from artdet.errors import ImageError
 from artdet.exports.base import readable
 from artdet.exports.trees import inside_path
-from artdet.images.reader import read_image
+from artdet.images.reader import DEFAULT_MAX_PIXELS, read_image
 from artdet.runs import Record, Run
 from artdet.taxonomy import Taxonomy
 
@@ -59,7 +59,7 @@ def draw_run(run: Run, *, taxonomy: Taxonomy, progress: Callable[[int], None]) -
                 if target.exists():
                     progress(1)
                     continue
-                waiting.add(pool.submit(_draw_one, run.image_path(record), record, size, target, taxonomy))
+                waiting.add(pool.submit(_draw_one, run, record, size, target, taxonomy))
                 if len(waiting) >= 2 * threads:
                     waiting = _collect(waiting, drawn, progress)
             while waiting:
@@ -83,9 +83,10 @@ def _collect(
     return rest
 
 
-def _draw_one(path: Path, record: Record, size: tuple[int, int], target: Path, taxonomy: Taxonomy) -> str | None:
+def _draw_one(run: Run, record: Record, size: tuple[int, int], target: Path, taxonomy: Taxonomy) -> str | None:
+    most = run.info.get("reading", {}).get("max_pixels", DEFAULT_MAX_PIXELS)
     try:
-        image = read_image(path, max_side=MAX_SIDE)
+        image = read_image(run.image_path(record), max_side=MAX_SIDE, max_pixels=most)
     except ImageError as error:
         return error.cause
     make_folder(target.parent)

@@ -12,6 +12,7 @@ from artdet.ensemble.config import EnsembleFile, load_ensemble
 from artdet.ensemble.ensemble import fingerprints, load, refuse_missing
 from artdet.ensemble.rules import check_labels
 from artdet.images.finder import Found, find_images
+from artdet.images.reader import DEFAULT_MAX_PIXELS
 from artdet.predict.identity import describe, prepare
 from artdet.predict.journal import drop_failures, open_journal
 from artdet.predict.reading import ReadSettings
@@ -19,7 +20,6 @@ from artdet.predict.runner import RunSettings, Tally, predict_files
 from artdet.runs import Record
 from artdet.taxonomy import Taxonomy
 
-GIGAPIXEL = 1_000_000_000
 RUNS = Path("runs") / "predict"
 
 
@@ -43,7 +43,7 @@ class Request:
     recursive: bool = False
     limit: int | None = None
     min_score: float | None = None
-    max_pixels: int = GIGAPIXEL
+    max_pixels: int = DEFAULT_MAX_PIXELS
     keep_members: bool = False
     device: str = "auto"
     engine: str = "auto"
