@@ -95,10 +95,6 @@ class Detections:
         keys = (*self.boxes.T[::-1], self.labels, -self.scores)
         return self[np.lexsort(keys)]
 
-    def relabelled(self, labels: ArrayLike) -> Detections:
-        """The same boxes under other labels (N,)."""
-        return Detections.of(self.boxes, self.scores, labels, self.image_size, sources=self.sources)
-
     def from_source(self, index: int) -> Detections:
         """The same boxes, marked as given by ensemble member ``index``."""
         if not 0 <= index < MAX_SOURCES:

@@ -15,7 +15,6 @@ from artdet.errors import ModelError
 from artdet.resources import bundled_weights
 
 MODEL_FILE = "model.safetensors"
-CARD_FILE = "model.yaml"
 PICKLES = frozenset({".pt", ".pth", ".pkl", ".ckpt", ".bin"})
 TRAINED = Path("runs") / "train"
 
@@ -70,11 +69,23 @@ def find_model(weights: str, folder: Path) -> ModelFiles | None:
     return None
 
 
-def read_card(files: ModelFiles) -> ModelCard:
-    """The card of a model.
+def require_model(member: str, weights: str, folder: Path, get: str | None) -> ModelFiles:
+    """The files that :func:`find_model` finds for a member of an ensemble.
 
     Raises:
-        ModelError: if there is none.
+        ModelError: if nothing of that name is there.
+    """
+    files = find_model(weights, folder)
+    if files is None:
+        raise ModelError(missing_weights(member, weights, get) + ".")
+    return files
+
+
+def read_card(files: ModelFiles, *, backend: str | None = None) -> ModelCard:
+    """The card of a model, of a certain backend where one is named.
+
+    Raises:
+        ModelError: if there is none, or it is of another backend.
         ConfigError: if it is not of the right form.
     """
     if files.card is None:
@@ -82,7 +93,10 @@ def read_card(files: ModelFiles) -> ModelCard:
             f"{files.model} has no card beside it, so its network and classes are unknown. "
             f"Put a {files.model.with_suffix('.yaml').name} with backend, architecture and classes there."
         )
-    return validated(ModelCard, read_yaml(files.card), where=str(files.card))
+    card = validated(ModelCard, read_yaml(files.card), where=str(files.card))
+    if backend is not None and card.backend != backend:
+        raise ModelError(f"{files.model} is a model of '{card.backend}'. Write detector: {card.backend} for it.")
+    return card
 
 
 def is_pickle(path: Path) -> bool:
@@ -134,6 +148,12 @@ def load_tensors(path: Path) -> dict[str, Any]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as safetensors ({error}). Fetch or train it again.") from error
+
+
+def first_mismatches(wrong: list[str]) -> str:
+    """The first few of what does not fit between a network and its tensors, for a message."""
+    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return "; ".join(sorted(wrong)[:3]) + more
 
 
 def _card_beside(model: Path) -> Path | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from artdet.atomic import whole_file
 from artdet.detections import Detections
 from artdet.errors import RunError
 from artdet.taxonomy import Taxonomy
@@ -75,9 +76,7 @@ class Record:
             data["members"] = {name: [box.as_json() for box in boxes] for name, boxes in self.members.items()}
         if self.warnings:
             data["warnings"] = list(self.warnings)
-        # A file name that is not valid text (Linux allows it) is escaped, so that the file as a whole stays UTF-8.
-        text = json.dumps(data, ensure_ascii=False)
-        return text if _encodable(text) else json.dumps(data)
+        return json_text(data)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Record:
@@ -121,13 +120,27 @@ class Run:
     def records(self) -> Iterator[Record]:
         """All complete records, in the order in which they were written; a torn last line is passed over."""
         path = self.folder / PREDICTIONS_FILE
-        if not path.exists():
-            return
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                if not line.endswith(b"\n"):
-                    return
-                yield _record(line, path, number)
+        if path.exists():
+            for _, record in complete_lines(path):
+                yield record
+
+
+def complete_lines(path: Path) -> Iterator[tuple[bytes, Record]]:
+    """Every complete line of a ``predictions.jsonl``, with its record; stops at a torn last line.
+
+    Raises:
+        RunError: if a complete line is no record.
+    """
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield line, Record.from_line(line)
+            except ValueError as error:
+                raise RunError(
+                    f"{path}: line {number} is damaged ({error}). Delete that line, or start anew with --overwrite."
+                ) from error
 
 
 def open_run(folder: Path) -> Run:
@@ -149,15 +162,25 @@ def open_run(folder: Path) -> Run:
 
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:
-    """Writes ``run.json`` whole or not at all."""
-    path = folder / RUN_FILE
-    draft = path.with_suffix(".json.part")
-    text = json.dumps({"format": FORMAT, **info}, indent=2, ensure_ascii=not _encodable(str(info)))
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text + "\n")
+    """Writes ``run.json`` whole or not at all.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    with whole_file(folder / RUN_FILE) as stream:
+        stream.write(json_text({"format": FORMAT, **info}, indent=2).encode("utf-8") + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
-    draft.replace(path)
+
+
+def json_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """JSON that can be written as UTF-8: a file name that is not valid text (Linux allows it) is escaped."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(data, indent=indent)
+    return text
 
 
 def boxes_of(found: Detections, taxonomy: Taxonomy, member_names: Sequence[str]) -> tuple[Box, ...]:
@@ -192,18 +215,3 @@ def _boxes(rows: Sequence[Mapping[str, Any]]) -> tuple[Box, ...]:
         x1, y1, x2, y2 = row["box"]
         made.append(Box(row["label"], row["score"], (x1, y1, x2, y2), row["source"]))
     return tuple(made)
-
-
-def _record(line: bytes, path: Path, number: int) -> Record:
-    try:
-        return Record.from_line(line)
-    except ValueError as error:
-        raise RunError(f"{path}: line {number} is damaged ({error}). Delete that line and run again.") from error
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

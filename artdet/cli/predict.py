@@ -85,7 +85,7 @@ def command(*, resume: bool, draw: bool, as_json: bool, out: Path | None, **opti
 
     prediction = plan(Request(out=out, overwrite=not resume, **options))
     with progress_bar("detecting", len(prediction.files)) as advance:
-        tally = prediction.run(lambda count, _: advance(count))
+        tally = prediction.run(advance)
     pictures = _draw(prediction.folder, prediction.context.taxonomy, len(prediction.files)) if draw else None
     if as_json:
         click.echo(json.dumps(summary_json(prediction, tally, pictures), indent=2))

@@ -22,7 +22,15 @@ from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_i
 from artdet.devices import is_installed, resolve_device
 from artdet.errors import ConfigError, MissingBackend, ModelError
 from artdet.images import RGBImage
-from artdet.modelfiles import ModelFiles, file_sha256, find_model, missing_weights, read_card, refuse_pickle
+from artdet.modelfiles import (
+    ModelFiles,
+    file_sha256,
+    find_model,
+    missing_weights,
+    read_card,
+    refuse_pickle,
+    require_model,
+)
 
 INSTALL = "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
 """Its build asks for the torch that is installed already, which an isolated build does not see."""
@@ -157,12 +165,7 @@ def from_instances(
 
 
 def _card_classes(files: ModelFiles) -> tuple[str, ...] | None:
-    if files.card is None:
-        return None
-    card = read_card(files)
-    if card.backend != "detectron2":
-        raise ModelError(f"{files.model} is a model of '{card.backend}'. Write detector: {card.backend} for it.")
-    return card.classes
+    return None if files.card is None else read_card(files, backend="detectron2").classes
 
 
 def _missing_config(settings: Settings) -> str:
@@ -180,9 +183,7 @@ def _config(settings: Settings, context: LoadContext) -> Path:
 
 
 def _files(settings: Settings, context: LoadContext) -> ModelFiles:
-    files = find_model(settings.weights, context.folder)
-    if files is None:
-        raise ModelError(missing_weights(settings.name, settings.weights, settings.get) + ".")
+    files = require_model(settings.name, settings.weights, context.folder, settings.get)
     if files.model.suffix not in CHECKPOINTS:
         raise ModelError(f"{files.model} is no checkpoint. Name one of {', '.join(sorted(CHECKPOINTS))}.")
     return files

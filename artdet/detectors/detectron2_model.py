@@ -21,7 +21,7 @@ from artdet.detectors.slivers import thickened
 from artdet.errors import ArtdetError, ConfigError, ModelError
 from artdet.images import RGBImage
 from artdet.labelmaps import IGNORED_ID
-from artdet.modelfiles import load_tensors
+from artdet.modelfiles import first_mismatches, load_tensors
 
 
 def read_config(path: Path, options: Mapping[str, Any]) -> Any:
@@ -95,9 +95,8 @@ class _StrictCheckpointer(DetectionCheckpointer):  # type: ignore[misc]  # Detec
         wrong += [f"{name} is unknown" for name in incompatible.unexpected_keys]
         wrong += [f"{name} is {given} instead of {wanted}" for name, given, wanted in incompatible.incorrect_shapes]
         if wrong:
-            more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-            listed = "; ".join(sorted(wrong)[:3])
-            raise ModelError(f"the checkpoint does not fit its config: {listed}{more}. Name the config it was made by.")
+            listed = first_mismatches(wrong)
+            raise ModelError(f"the checkpoint does not fit its config: {listed}. Name the config it was made by.")
 
 
 class Detectron2Detector:

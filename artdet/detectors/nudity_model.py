@@ -16,6 +16,7 @@ from artdet.boxes import nms
 from artdet.detections import Detections
 from artdet.detectors.base import to_detections
 from artdet.detectors.nudity import Settings
+from artdet.detectors.yolo_outputs import candidates
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.labelmaps import IGNORED_ID
@@ -80,12 +81,9 @@ def boxes_of(
     Returns:
         Boxes (N, 4) xyxy in pixels of the input, scores (N,), class indices (N,).
     """
-    best = output[4:].max(axis=0)
-    chosen = np.flatnonzero(best >= floor)
-    x, y, width, height = output[:4, chosen]
-    boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
-    keep = nms(boxes, best[chosen], nms_iou)
-    return boxes[keep], best[chosen][keep], output[4:, chosen[keep]].argmax(axis=0).astype(np.int64)
+    boxes, scores, classes = candidates(output, floor)
+    keep = nms(boxes, scores, nms_iou)
+    return boxes[keep], scores[keep], classes[keep]
 
 
 class NudityDetector:

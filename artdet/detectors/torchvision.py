@@ -10,7 +10,7 @@ from pydantic import Field
 from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_ids
 from artdet.devices import resolve_device
 from artdet.errors import ModelError
-from artdet.modelfiles import ModelCard, ModelFiles, file_sha256, find_model, missing_weights, read_card
+from artdet.modelfiles import ModelCard, ModelFiles, file_sha256, find_model, missing_weights, read_card, require_model
 
 ARCHITECTURES = {
     "fasterrcnn_resnet50_fpn": "resnet50",
@@ -87,18 +87,14 @@ def load(settings: MemberSettings, context: LoadContext) -> Detector:
 
 
 def _files(settings: Settings, context: LoadContext) -> ModelFiles:
-    files = find_model(settings.weights, context.folder)
-    if files is None:
-        raise ModelError(missing_weights(settings.name, settings.weights, settings.get) + ".")
+    files = require_model(settings.name, settings.weights, context.folder, settings.get)
     if files.model.suffix != ".safetensors":
         raise ModelError(f"{files.model} is no .safetensors file. Save the network's state_dict as one, with a card.")
     return files
 
 
 def _card(files: ModelFiles) -> ModelCard:
-    card = read_card(files)
-    if card.backend != "torchvision":
-        raise ModelError(f"{files.model} is a model of '{card.backend}'. Write detector: {card.backend} for it.")
+    card = read_card(files, backend="torchvision")
     if card.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ModelError(f"{files.card}: architecture '{card.architecture}' is unknown here. Use one of {known}.")

@@ -21,7 +21,7 @@ from artdet.detectors.torchvision import ARCHITECTURES, Settings
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.labelmaps import IGNORED_ID
-from artdet.modelfiles import ModelCard, ModelFiles, load_tensors
+from artdet.modelfiles import ModelCard, ModelFiles, first_mismatches, load_tensors
 
 SHORT_SIDE, LONG_SIDE = 800, 1333
 """Pixels; the sizes of the FPN paper (Lin 2017), where neither settings nor card give others."""
@@ -109,11 +109,8 @@ def fill(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor], *, where
         if given[name] != wanted[name]
     ]
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        listed = "; ".join(sorted(wrong)[:3])
-        raise ModelError(
-            f"{where} does not fit its network: {listed}{more}. Check architecture and classes in the card."
-        )
+        listed = first_mismatches(wrong)
+        raise ModelError(f"{where} does not fit its network: {listed}. Check architecture and classes in the card.")
     network.load_state_dict(dict(tensors))
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_ids
 from artdet.devices import is_installed, resolve_device
 from artdet.errors import InputError, MissingBackend, ModelError
-from artdet.modelfiles import ModelFiles, file_sha256, find_model, is_pickle, missing_weights
+from artdet.modelfiles import ModelFiles, file_sha256, find_model, is_pickle, missing_weights, require_model
 
 ENGINES = {"openvino": ("openvino", "onnx"), "onnx": ("onnxruntime", "onnx"), "torch": ("torch",)}
 """Engine -> packages that it needs (onnx is what torch exports with); the quickest on a CPU first."""
@@ -92,9 +92,7 @@ def _lacking(engine: str) -> list[str]:
 
 
 def _files(settings: Settings, context: LoadContext) -> ModelFiles:
-    files = find_model(settings.weights, context.folder)
-    if files is None:
-        raise ModelError(missing_weights(settings.name, settings.weights, settings.get) + ".")
+    files = require_model(settings.name, settings.weights, context.folder, settings.get)
     if not is_pickle(files.model) and files.model.suffix != ".safetensors":
         raise ModelError(f"{files.model} is neither a .safetensors nor a .pt file. Name weights of one of these forms.")
     return files

@@ -14,6 +14,7 @@ from artdet.detections import Detections
 from artdet.detectors.base import to_detections
 from artdet.detectors.yolo import Settings
 from artdet.detectors.yolo_engines import Engine, Output
+from artdet.detectors.yolo_outputs import candidates
 from artdet.images import RGBImage
 from artdet.labelmaps import IGNORED_ID
 
@@ -57,24 +58,6 @@ def letterbox(image: RGBImage, size: int, stride: int) -> tuple[RGBImage, Placem
     boxed = np.full((full_height, full_width, 3), GREY, dtype=np.uint8)
     boxed[top : top + new_height, left : left + new_width] = image
     return boxed, Placement(new_width / width, new_height / height, left, top)
-
-
-def candidates(output: Output, floor: float) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """The boxes of a network that leaves NMS to others.
-
-    Args:
-        output: (4 + classes, A): centre x, centre y, width, height, then a score per class.
-        floor: candidates whose best score is lower are dropped.
-
-    Returns:
-        Boxes (N, 4) xyxy in pixels of the input, scores (N,) and class indices (N,); each box has its best class.
-    """
-    scores = output[4] if len(output) == 5 else output[4:].max(axis=0)
-    chosen = np.flatnonzero(scores >= floor)
-    x, y, w, h = output[:4, chosen]
-    boxes = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1)
-    classes = output[4:, chosen].argmax(axis=0) if len(chosen) else np.zeros(0)
-    return boxes, scores[chosen], classes.astype(np.int64)
 
 
 class YoloDetector:

@@ -149,9 +149,7 @@ def _export(files: ModelFiles, folder: Path, *, trusted: bool) -> None:
 
 
 def _from_safetensors(files: ModelFiles) -> tuple[Any, tuple[str, ...], int]:
-    card = read_card(files)
-    if card.backend != "yolo":
-        raise ModelError(f"{files.card} is of a {card.backend} model. Use `detector: {card.backend}` for it.")
+    card = read_card(files, backend="yolo")
     tensors = load_tensors(files.model)
     from ultralytics.nn.tasks import DetectionModel
 

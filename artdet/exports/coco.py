@@ -7,7 +7,6 @@ pycocotools' ``loadRes``; its image and category ids are those of the first file
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 
 from artdet.atomic import whole_file
 from artdet.exports.base import Job, readable
-from artdet.runs import Box, Record
+from artdet.runs import Box, Record, json_text
 from artdet.taxonomy import Taxonomy
 
 NAMES = ("predictions_coco.json", "predictions_coco_results.json")
@@ -86,8 +85,4 @@ def _xywh(box: Box) -> list[float]:
 
 
 def _json(entry: dict[str, Any]) -> bytes:
-    try:
-        return json.dumps(entry, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        # A file name that is not valid text; escaped, it comes back from json.load as it went in.
-        return json.dumps(entry).encode("ascii")
+    return json_text(entry).encode("utf-8")

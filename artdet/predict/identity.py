@@ -76,10 +76,7 @@ def prepare(folder: Path, info: Mapping[str, Any], *, overwrite: bool) -> None:
             f"{folder} is not a run folder, and it is not empty ({', '.join(sorted(strangers)[:3])}). "
             "Name another folder with --out."
         )
-    try:
-        write_info(folder, info)
-    except OSError as error:
-        raise cannot_write(folder / RUN_FILE, error) from error
+    write_info(folder, info)
 
 
 def _clear(folder: Path) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from artdet.atomic import cannot_write, whole_file
 from artdet.errors import RunError
-from artdet.runs import PREDICTIONS_FILE, Record
+from artdet.runs import PREDICTIONS_FILE, Record, complete_lines
 
 LOCK_FILE = ".lock"
 
@@ -27,7 +28,7 @@ class Journal:
         self._offsets: dict[bytes, int] = {}
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._size = 0
-        for line, record in _complete_lines(path):
+        for line, record in complete_lines(path):
             self._note(record, len(line))
         # A line that a kill cut short goes: its image is computed again.
         os.ftruncate(self._descriptor, self._size)
@@ -50,6 +51,10 @@ class Journal:
                 "free space there and repeat the command to go on."
             ) from error
         self._note(record, len(data))
+
+    def knows(self, sha256: str) -> bool:
+        """Whether an image with these bytes has a line."""
+        return bytes.fromhex(sha256) in self._offsets
 
     def twin(self, sha256: str) -> Record | None:
         """The record of an image with the same bytes, if there is one."""
@@ -90,7 +95,7 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         try:
             journal = Journal(folder / PREDICTIONS_FILE)
         except OSError as error:
-            raise RunError(f"{folder} cannot be written: {error.strerror}. Name another folder with --out.") from error
+            raise cannot_write(folder, error) from error
         try:
             yield journal
         finally:
@@ -106,32 +111,16 @@ def drop_failures(folder: Path) -> int:
     path = folder / PREDICTIONS_FILE
     if not path.exists():
         return 0
-    draft = path.with_suffix(".jsonl.part")
     dropped = 0
-    with _locked(folder), draft.open("wb") as stream:
-        for line, record in _complete_lines(path):
+    with _locked(folder), whole_file(path) as stream:
+        for line, record in complete_lines(path):
             if record.error is None:
                 stream.write(line)
             else:
                 dropped += 1
         stream.flush()
         os.fsync(stream.fileno())
-        draft.replace(path)
     return dropped
-
-
-def _complete_lines(path: Path) -> Iterator[tuple[bytes, Record]]:
-    """Every complete line with its record; stops at a torn last line."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield line, Record.from_line(line)
-            except ValueError as error:
-                raise RunError(
-                    f"{path}: line {number} is damaged ({error}). Delete that line, or start anew with --overwrite."
-                ) from error
 
 
 @contextmanager
@@ -144,7 +133,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror}. Name another folder with --out.") from error
+        raise cannot_write(folder, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,6 @@ from artdet.predict.identity import describe, prepare
 from artdet.predict.journal import drop_failures, open_journal
 from artdet.predict.reading import ReadSettings
 from artdet.predict.runner import RunSettings, Tally, predict_files
-from artdet.runs import Record
 from artdet.taxonomy import Taxonomy
 
 RUNS = Path("runs") / "predict"
@@ -71,12 +70,11 @@ class Prediction:
     file: EnsembleFile
     context: LoadContext = field(repr=False)
 
-    def run(self, progress: Callable[[int, Record | None], None]) -> Tally:
+    def run(self, progress: Callable[[int], None]) -> Tally:
         """Prepares the folder, loads the models if there is work for them, and goes through the images.
 
         Args:
-            progress: called once with how many images are done before anything runs and ``None``, then after each
-                image with 1 and its record.
+            progress: called once with how many images were done before, then with 1 after each image.
 
         Raises:
             RunError: if the folder cannot be used.
@@ -92,14 +90,14 @@ class Prediction:
             max_pixels=asked.max_pixels,
             min_score=asked.min_score,
             keep_members=asked.keep_members,
-            device=resolve_device(asked.device),
+            device=self.context.device,
         )
         prepare(self.folder, info, overwrite=asked.overwrite)
         if asked.retry_failed:
             drop_failures(self.folder)
         with open_journal(self.folder) as journal:
             done = sum(name in journal.done for name in self.files)
-            progress(done, None)
+            progress(done)
             if done == len(self.files):
                 return Tally()
             return predict_files(
@@ -109,7 +107,7 @@ class Prediction:
                 journal,
                 settings=self._run_settings(),
                 taxonomy=self.context.taxonomy,
-                progress=lambda record: progress(1, record),
+                progress=lambda _: progress(1),
             )
 
     def _run_settings(self) -> RunSettings:

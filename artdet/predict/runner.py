@@ -140,7 +140,7 @@ class _Loop:
         """Detects on the images of a batch whose bytes are new, then writes all lines of the batch in order."""
         fresh: dict[str, ReadImage] = {}
         for _, read in chunk:
-            if isinstance(read, ReadImage) and self._journal.twin(read.sha256) is None:
+            if isinstance(read, ReadImage) and not self._journal.knows(read.sha256):
                 fresh.setdefault(read.sha256, read)
         found = self._detector.detect_members([read.pixels for read in fresh.values()]) if fresh else []
         results = dict(zip(fresh, found, strict=True))

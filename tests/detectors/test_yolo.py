@@ -8,8 +8,9 @@ from safetensors.torch import load_file, save_file
 from artdet.boxes import ious
 from artdet.detectors import yolo
 from artdet.detectors.base import LoadContext
-from artdet.detectors.yolo_detector import candidates, letterbox
+from artdet.detectors.yolo_detector import letterbox
 from artdet.detectors.yolo_network import build_network, exported, quiet_ultralytics
+from artdet.detectors.yolo_outputs import candidates
 from artdet.errors import InputError, LabelError, MissingBackend, ModelError
 from artdet.modelfiles import find_model
 from artdet.resources import bundled_weights
