@@ -1,0 +1,1 @@
+"""Labelled images: sources in the formats of others, read into one immutable ``Dataset``."""

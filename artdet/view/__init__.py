@@ -1,0 +1,1 @@
+"""Browsing in FiftyOne; the only place that imports it."""
