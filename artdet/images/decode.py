@@ -6,17 +6,17 @@ import functools
 import importlib
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 import cv2
 import numpy as np
 from PIL import Image, ImageFile
 
 from artdet.errors import ImageError
-from artdet.images import RGBImage, jpeg
+from artdet.images import RGBImage, jpeg, png
 from artdet.images.formats import HEAD_BYTES, ImageFormat, described, format_of
 from artdet.images.pixels import finished, fitted, to_rgb
 from artdet.images.quiet import quiet
@@ -35,6 +35,8 @@ _SAMPLES, _PLANES, _SEPARATE = 258, 284, 2
 
 _one_large_picture = threading.RLock()
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -51,20 +53,43 @@ def decode(stream: IO[bytes], *, max_side: int | None, max_pixels: int) -> Decod
     Raises:
         ImageError: for whatever is wrong with it.
     """
-    head = stream.read(HEAD_BYTES)
-    image_format = _format(head)
+    return _explained_failures(
+        lambda image_format: _decode(image_format, stream, max_side, max_pixels), stream, max_pixels
+    )
+
+
+def upright_size(stream: IO[bytes], *, max_pixels: int) -> tuple[int, int]:
+    """The (height, width) of the first picture of a seekable binary stream, upright; no pixel is decoded.
+
+    Raises:
+        ImageError: for whatever is wrong with its header.
+    """
+    return _explained_failures(lambda image_format: _size(image_format, stream, max_pixels), stream, max_pixels)
+
+
+def _explained_failures(work: Callable[[ImageFormat], Result], stream: IO[bytes], max_pixels: int) -> Result:
+    image_format = _format(stream.read(HEAD_BYTES))
     try:
         with quiet():
             try:
-                return _decode(image_format, stream, max_side, max_pixels)
+                return work(image_format)
             except Image.DecompressionBombError:
                 with _raised_pillow_limit(max_pixels):
-                    return _decode(image_format, stream, max_side, max_pixels)
+                    return work(image_format)
     except ImageError:
         raise
     except Exception as error:
         # Pillow's plugins let through nearly any exception: struct.error, KeyError, OverflowError, zlib.error ...
         raise _explained(error, image_format, stream, max_pixels) from error
+
+
+def _size(image_format: ImageFormat, stream: IO[bytes], max_pixels: int) -> tuple[int, int]:
+    image = _opened(image_format, stream)
+    check_pixels(image.size, max_pixels)
+    if image.format == "PNG" and "exif" not in image.info:
+        image.info.update(png.exif(stream))
+    width, height = image.size
+    return (width, height) if _orientation(image, []) >= 5 else (height, width)
 
 
 def _format(head: bytes) -> ImageFormat:
@@ -163,11 +188,12 @@ def _no_pixels() -> ImageError:
 
 
 def _orientation(image: ImageFile.ImageFile, notes: list[str]) -> int:
-    """EXIF's orientation of a loaded image, 1 to 8; 1, with a note, where the EXIF data is damaged."""
+    """EXIF's orientation of an image, 1 to 8; 1, with a note, where the EXIF data is damaged."""
     if image.format == "TIFF":
         return 1
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
+        # Not the PNG plugin's own method, which would decode the pixels to see what is behind them.
+        value = Image.Image.getexif(image).get(_ORIENTATION, 1)
     except Exception:
         notes.append("The EXIF data is damaged: the picture is taken as upright.")
         return 1

@@ -57,16 +57,16 @@ def read_image(path: Path, *, max_side: int | None = None, max_pixels: int = DEF
             permission, vanished, not a file, a failing disk). The message does not repeat the path.
     """
     try:
-        with _opened(path) as (file, size):
+        with opened(path) as (file, size):
             stream, digest = _hashed(file, size)
             decoded = decode(stream, max_side=max_side, max_pixels=max_pixels)
     except (OSError, ValueError) as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     return ReadImage(decoded.pixels, decoded.original_size, digest, decoded.warnings)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """The open file and its size in bytes; a named pipe or a device, which could block for ever, is refused before."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ImageError("unreadable", "It is not a regular file but a folder, a pipe or a device. Name a file.")
@@ -84,7 +84,7 @@ def _hashed(file: IO[bytes], size: int) -> tuple[IO[bytes], str]:
     return io.BytesIO(data), hashlib.sha256(data).hexdigest()
 
 
-def _unreadable(error: OSError | ValueError) -> ImageError:
+def unreadable(error: OSError | ValueError) -> ImageError:
     """What the operating system says, and what to do; a path with a null byte is a ValueError."""
     if isinstance(error, FileNotFoundError):
         return ImageError("unreadable", "The file is not there (any more). Check the path, or a link's target.")
