@@ -59,6 +59,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "sizes_from_annotation": Kind("images are not at hand; their sizes are those of the annotation"),
         "first_pixel": Kind("boxes start at pixel 0, so the source counts from 0 and not from 1 as VOC does"),
         "list_contradicts": Kind("images contradict the list (listed as empty but with boxes, or the reverse)"),
+        "encoding": Kind("files are not UTF-8 text and were read as Windows-1252; check their accents"),
         "copy": Kind("images are byte for byte copies of others"),
     }
 )

@@ -38,6 +38,8 @@ class RawImage:
         relative: whether the boxes are shares of width and height.
         annotated: ``False`` for an image that the source has without saying anything about it.
         fields: what the annotation says about the image besides: style, artist ...
+        labelled: classes, of ours, that were looked for in this image, where the annotation itself says so.
+        group: the artwork or series, where the annotation itself says so.
     """
 
     file: str
@@ -46,6 +48,8 @@ class RawImage:
     relative: bool = False
     annotated: bool = True
     fields: Mapping[str, str] = field(default_factory=dict)
+    labelled: tuple[str, ...] | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,13 @@ class RawSet:
         images: annotated ones and those that merely lie there, in any order.
         vocabulary: every class name that the source declares (COCO's categories, YOLO's names), used or not; ``None``
             where the format declares none and the names met in the boxes are all that is known.
+        licence: as the annotation itself states it.
     """
 
     root: Path
     images: tuple[RawImage, ...]
     vocabulary: tuple[str, ...] | None
+    licence: str = ""
 
 
 class Reader(Protocol):
