@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Detections:
         )
         _check(made)
         for array in (made.boxes, made.scores, made.labels, made.sources):
-            array.flags.writeable = False
+            _frozen(array)
         return made
 
     @classmethod
@@ -100,6 +100,10 @@ class Detections:
         if not 0 <= index < MAX_SOURCES:
             raise ValueError(f"a source is an index from 0 to {MAX_SOURCES - 1}, but got {index}")
         return Detections.of(self.boxes, self.scores, self.labels, self.image_size, sources=1 << index)
+
+    def relabelled(self, labels: NDArray[np.int64]) -> Detections:
+        """The same boxes with other taxonomy ids (N,)."""
+        return replace(self, labels=_frozen(_column(labels, np.int64, len(self), "labels")))
 
     def rescaled(self, image_size: tuple[int, int]) -> Detections:
         """The same boxes on the same picture at another size (height, width), cut at its borders."""
@@ -136,6 +140,11 @@ def _column(values: ArrayLike, dtype: type[Any], count: int, name: str) -> NDArr
         return np.full(count, array, dtype=dtype)
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), but got {array.shape}")
+    return array
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
     return array
 
 
