@@ -28,7 +28,20 @@ def modules_after(*arguments):
     return {name.partition(".")[0] for name in modules}
 
 
-@pytest.mark.parametrize("command", [(), ("predict",), ("export",), ("classes",), ("models",), ("doctor",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("predict",),
+        ("export",),
+        ("data",),
+        ("data", "stats"),
+        ("data", "convert"),
+        ("classes",),
+        ("models",),
+        ("doctor",),
+    ],
+)
 def test_help_imports_nothing_heavy(command):
     loaded = modules_after(*command, "--help")
     assert loaded & (HEAVY | {"numpy", "pydantic", "PIL"}) == set()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
 from artdet import __version__
+from artdet.cli.lazy import LazyGroup
 
 COMMANDS = {
     "predict": "artdet.cli.predict",
     "export": "artdet.cli.export",
+    "data": "artdet.cli.data",
+    "app": "artdet.cli.app",
+    "evaluate": "artdet.cli.evaluate",
     "classes": "artdet.cli.classes",
     "models": "artdet.cli.models",
     "doctor": "artdet.cli.doctor",
@@ -18,20 +20,9 @@ COMMANDS = {
 """Command -> the module that holds it, under the name ``command``. A new one is one file and one row."""
 
 
-class _Commands(click.Group):
-    """Lists the commands in the order of their use, and imports each only when it is wanted."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
-        return command
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="artdet")
 def cli() -> None:
     """Finds what artworks depict, in paintings, drawings, prints and photo-archive scans.

@@ -41,11 +41,32 @@ class Exported:
 
 
 @dataclass(frozen=True)
+class TruthBox(Box):
+    """One true box; its score is 1, and no member gave it.
+
+    Attributes:
+        crowd: around objects that cannot be told apart.
+        difficult: counts neither as hit nor as miss.
+    """
+
+    crowd: bool = False
+    difficult: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
-    """Where a format writes to, and the classes that it names."""
+    """What a format writes, and where to.
+
+    Attributes:
+        folder: where to.
+        taxonomy: the classes that it names.
+        truth: whether the boxes are true ones (``TruthBox``) and not detections: a file then has no scores and takes
+            the form that trainings and evaluations read.
+    """
 
     folder: Path
     taxonomy: Taxonomy
+    truth: bool = False
 
     def label_id(self, box: Box, record: Record) -> int:
         """Id of the box's class in the taxonomy.
@@ -65,7 +86,7 @@ class Exporter(Protocol):
     """What a module in ``EXPORTS`` offers."""
 
     NAMES: tuple[str, ...]
-    """The files and folders that it writes."""
+    """The files and folders that it may write."""
 
     def write(self, job: Job, records: Iterable[Record]) -> Sequence[str]:
         """Writes all of ``NAMES`` in ``job.folder``, each whole or not at all.
@@ -119,26 +140,35 @@ def readable(records: Iterable[Record]) -> Iterator[tuple[Record, tuple[int, int
             yield record, record.size
 
 
-def claim(folder: Path, format: str, names: Iterable[str], run: Run) -> None:
-    """Makes the folder ready for an export, and marks it as one.
+def claim(folder: Path, format: str, names: Iterable[str], origin: Path, *, truth: bool = False) -> None:
+    """Makes the folder ready for an export of a run or of a truth, and marks it as one.
+
+    Args:
+        folder: the one to claim.
+        format: of the export.
+        names: what the export will write in it.
+        origin: the run folder, or the folder of the truth's images.
+        truth: which of both it is; neither replaces the other.
 
     Raises:
-        RunError: if it cannot be made, or holds one of ``names`` that no export of this format wrote.
+        RunError: if it cannot be made, or holds one of ``names`` that no such export wrote.
     """
     if folder.suffix.lower() in _FILE_ENDINGS and not folder.is_dir():
         raise RunError(
             f"{folder} looks like a file, but an export is a folder. Name one, such as {folder.with_suffix('')}."
         )
     make_folder(folder)
-    marker = folder / f".artdet_{format}"
+    marker = folder / (f".artdet_{format}_truth" if truth else f".artdet_{format}")
     try:
         foreign = [] if marker.exists() else [name for name in names if (folder / name).exists()]
     except OSError as error:
         raise cannot_write(folder, error) from error
     if foreign:
+        kind = "conversion" if truth else "export"
         raise RunError(
-            f"{folder} has {' and '.join(foreign)} already, and no {format} export of artdet wrote that. "
+            f"{folder} has {' and '.join(foreign)} already, and no {format} {kind} of artdet wrote that. "
             "Name another folder with --out."
         )
     with whole_file(marker) as stream:
-        stream.write(json.dumps({"format": format, "run": str(run.folder)}).encode() + b"\n")
+        content = {"format": format, "truth" if truth else "run": str(origin)}
+        stream.write(json.dumps(content).encode() + b"\n")

@@ -49,7 +49,7 @@ def export(run: Run, format: str, out: Path | None, *, taxonomy: Taxonomy, min_s
     """
     module = exporter(format)
     folder = run.folder / "exports" / format if out is None else out
-    claim(folder, format, module.NAMES, run)
+    claim(folder, format, module.NAMES, run.folder)
     tally = Tally(run, min_score)
     notes = module.write(Job(folder, taxonomy), tally)
     paths = tuple(folder / name for name in module.NAMES)

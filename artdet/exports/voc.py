@@ -3,7 +3,8 @@ r"""Pascal VOC: ``Annotations/<path of the image>.xml``, one file per image.
 VOC counts pixels from 1 and includes the last one: ``xmin = floor(x1) + 1`` and ``xmax = ceil(x2)``, so that a box has
 every pixel that the original touches and stays in 1..width; the continuous edges come back, to 1 px, as ``xmin - 1``
 and ``xmax``. ``score`` and ``source`` are not part of VOC: the score stands in ``<confidence>``, as in VOC's own result
-files, the source is left out. Characters that XML forbids appear as ``\xNN`` or ``\uNNNN``.
+files, the source is left out. A true box has no score; where it is a crowd it is ``difficult``, which is how VOC says
+that neither finding nor missing it counts. Characters that XML forbids appear as ``\xNN`` or ``\uNNNN``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from xml.sax.saxutils import escape
 
-from artdet.exports.base import Job, readable
+from artdet.exports.base import Job, TruthBox, readable
 from artdet.exports.trees import fresh_tree
 from artdet.runs import Box, Record
 
@@ -31,14 +32,15 @@ _HEAD = """\
   <segmented>0</segmented>
 """
 
+_CONFIDENCE = "    <confidence>{score:.6g}</confidence>\n"
+
 _OBJECT = """\
   <object>
     <name>{name}</name>
     <pose>Unspecified</pose>
     <truncated>0</truncated>
-    <difficult>0</difficult>
-    <confidence>{score}</confidence>
-    <bndbox><xmin>{left}</xmin><ymin>{top}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox>
+    <difficult>{difficult}</difficult>
+{confidence}    <bndbox><xmin>{left}</xmin><ymin>{top}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox>
   </object>
 """
 
@@ -72,7 +74,13 @@ def _document(record: Record, size: tuple[int, int]) -> bytes:
 def _object(box: Box, size: tuple[int, int]) -> str:
     left, top, right, bottom = _pixels(box, size)
     return _OBJECT.format(
-        name=_text(box.label), score=f"{box.score:.6g}", left=left, top=top, right=right, bottom=bottom
+        name=_text(box.label),
+        difficult=int(isinstance(box, TruthBox) and (box.crowd or box.difficult)),
+        confidence="" if isinstance(box, TruthBox) else _CONFIDENCE.format(score=box.score),
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
     )
 
 
