@@ -28,7 +28,7 @@ class Finding:
     def __str__(self) -> str:
         names = ", ".join(self.examples)
         more = ", ..." if self.count > len(self.examples) else ""
-        return f"{self.count} {KINDS[self.kind].text} ({names}{more})"
+        return f"{KINDS[self.kind].text}: {self.count:,} ({names}{more})"
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,26 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "missing_image": Kind("annotated images are not there and were left out", loses=True),
-        "unreadable_image": Kind("images cannot be read and were left out", loses=True),
-        "unreadable_annotation": Kind("annotation files cannot be read; their images were left out", loses=True),
-        "size_differs": Kind("images have another shape than their annotation says and were left out", loses=True),
-        "size_rescaled": Kind("images have another size than their annotation says; their boxes were rescaled"),
-        "outside": Kind("boxes lie wholly outside their image and were left out", loses=True),
-        "cut": Kind("boxes reach outside their image and were cut at its border"),
-        "swapped": Kind("boxes had swapped corners, which were put right"),
-        "no_area": Kind("boxes have no area and were left out", loses=True),
-        "damaged_box": Kind("boxes cannot be read and were left out", loses=True),
-        "duplicate_box": Kind("boxes stand twice in the same image and were taken once"),
-        "duplicate_image": Kind("images are listed more than once and were taken once"),
-        "not_annotated": Kind("images have no annotation (not the same as annotated as empty) and do not count"),
-        "empty": Kind("images are annotated as having no boxes"),
-        "not_exhaustive": Kind("boxes are of classes that the source does not label exhaustively, and do not count"),
-        "sizes_from_annotation": Kind("images are not at hand; their sizes are those of the annotation"),
-        "first_pixel": Kind("boxes start at pixel 0, so the source counts from 0 and not from 1 as VOC does"),
-        "list_contradicts": Kind("images contradict the list (listed as empty but with boxes, or the reverse)"),
+        "missing_image": Kind("annotated images that are not there, left out", loses=True),
+        "unreadable_image": Kind("images that cannot be read, left out", loses=True),
+        "unreadable_annotation": Kind("annotation files that cannot be read, left out with their images", loses=True),
+        "size_differs": Kind("images of another shape than their annotation says, left out", loses=True),
+        "size_rescaled": Kind("images of another size than their annotation says, boxes rescaled"),
+        "outside": Kind("boxes wholly outside their image, left out", loses=True),
+        "cut": Kind("boxes that reach outside their image, cut at its border"),
+        "swapped": Kind("boxes with swapped corners, put right"),
+        "no_area": Kind("boxes without area, left out", loses=True),
+        "damaged_box": Kind("boxes that cannot be read, left out", loses=True),
+        "duplicate_box": Kind("boxes that stand twice in the same image, taken once"),
+        "duplicate_image": Kind("images listed more than once, taken once"),
+        "not_annotated": Kind("images without annotation (not the same as annotated as empty), which do not count"),
+        "empty": Kind("images annotated as having no boxes"),
+        "not_exhaustive": Kind("boxes of classes that the source does not label exhaustively, which do not count"),
+        "sizes_from_annotation": Kind("images that are not at hand, sizes taken from the annotation"),
+        "first_pixel": Kind("boxes that start at pixel 0, so the source counts from 0 and not from 1 as VOC does"),
+        "list_contradicts": Kind("images that contradict the list (listed as empty but with boxes, or the reverse)"),
         "encoding": Kind("files are not UTF-8 text and were read as Windows-1252; check their accents"),
-        "copy": Kind("images are byte for byte copies of others"),
+        "copy": Kind("images that are byte for byte copies of others"),
     }
 )
 """Every kind of oddity; the order is that of weight."""

@@ -45,16 +45,16 @@ def test_stats_of_a_folder(artdet, yolo_set):
 
 def test_findings_are_said_and_losses_come_first(artdet, yolo_set):
     ran = artdet("data", "stats", yolo_set(first="0 0.5 0.5 0.2 0.2\n1 0.9 0.5 0.4 0.4\n0 2.5 0.5 0.1 0.1\n0 1 2\n"))
-    assert ran.err.splitlines()[0].startswith("set: 1 boxes lie wholly outside their image and were left out (a.jpg")
-    assert "reach outside their image and were cut" in ran.err
-    assert "1 images have no annotation" in ran.err
+    assert ran.err.splitlines()[0].startswith("set: boxes wholly outside their image, left out: 1 (a.jpg")
+    assert "boxes that reach outside their image, cut at its border" in ran.err
+    assert "images without annotation (not the same as annotated as empty), which do not count: 1" in ran.err
     assert ["left out" in line for line in ran.err.splitlines()] == [True, True, False, False, False]
 
 
 def test_copies_are_said(artdet, yolo_set):
     root = yolo_set()
     (root / "images" / "b.jpg").write_bytes((root / "images" / "a.jpg").read_bytes())
-    assert "1 images are byte for byte copies of others (b.jpg = a.jpg)" in artdet("data", "stats", root).err
+    assert "images that are byte for byte copies of others: 1 (b.jpg = a.jpg)" in artdet("data", "stats", root).err
 
 
 def test_stats_as_json_of_two_sources(artdet, yolo_set):
@@ -97,7 +97,7 @@ def test_convert(artdet, yolo_set, tmp_path, monkeypatch, form):
     ran = artdet("data", "convert", root, "--to", form)
     assert ran.status == 0
     assert f"{3 if form == 'coco' else 2} images, 3 boxes" in ran.err
-    assert "1 boxes reach outside their image" in ran.err
+    assert "boxes that reach outside their image, cut at its border: 1" in ran.err
     paths = ran.out.splitlines()
     assert all((tmp_path / path).exists() and path.startswith(f"converted/set/{form}/") for path in paths)
     readable = next(path for path in paths if path.endswith(("/set.json", "/set.yaml")))
