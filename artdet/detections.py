@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,8 @@ class Detections:
 
     def relabelled(self, labels: NDArray[np.int64]) -> Detections:
         """The same boxes with other taxonomy ids (N,)."""
-        return replace(self, labels=_frozen(_column(labels, np.int64, len(self), "labels")))
+        column = _frozen(_column(labels, np.int64, len(self), "labels"))
+        return Detections(self.boxes, self.scores, column, self.sources, self.image_size)
 
     def rescaled(self, image_size: tuple[int, int]) -> Detections:
         """The same boxes on the same picture at another size (height, width), cut at its borders."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["fine", "coarse"]
-LEVELS: tuple[Level, ...] = ("fine", "coarse")
+from artdet.metrics.levels import Level
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Curve:
     """Precision over recall of one class at IoU 0.5.
 
     Attributes:
-        recall: rising, at every hit.
+        recall: rising, at hits; at 200 of them where there are more.
         precision: there, not interpolated.
         score: there.
     """

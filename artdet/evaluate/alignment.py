@@ -1,0 +1,143 @@
+"""Which record of a run belongs to which image of the truth."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from artdet.data.dataset import Dataset, Sample
+from artdet.detections import Detections
+from artdet.errors import InputError, LabelError
+from artdet.runs import Record, Run, detections_of
+from artdet.taxonomy import Taxonomy
+
+_ASPECT_TOLERANCE = 0.02
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The images that are compared.
+
+    Attributes:
+        samples: of the truth, those that every run has.
+        records: for each run, the record of each sample.
+        notes: sentences about what was left out and why.
+    """
+
+    samples: tuple[Sample, ...]
+    records: tuple[tuple[Record, ...], ...]
+    notes: tuple[str, ...]
+
+
+def align(runs: Sequence[Run], names: Sequence[str], truth: Dataset) -> Aligned:
+    """Finds for every annotated image of the truth its record in every run.
+
+    An image is known by its place on the disk; where the folders differ, by the end of its path, if only one image of
+    the run ends so. An image that a run could not read stays, without boxes: it costs what it holds.
+
+    Args:
+        runs: at least one.
+        names: of the runs, for messages.
+        truth: whose images are compared.
+
+    Raises:
+        InputError: if no image is in all runs.
+    """
+    samples = [sample for sample in truth if sample.annotated]
+    if not samples:
+        raise InputError(f"{truth.name} has no annotated image, so there is nothing to measure by. Name another truth.")
+    notes: list[str] = []
+    found = [_records_of(run, name, truth.root, samples, notes) for run, name in zip(runs, names, strict=True)]
+    common = [sample for sample in samples if all(sample.file in records for records in found)]
+    fitting = [sample for sample in common if all(_fits(records[sample.file], sample) for records in found)]
+    if odd := sorted({sample.file for sample in common} - {sample.file for sample in fitting}):
+        notes.append(f"images of another shape in the run than in the truth, left out: {len(odd):,}{_few(odd)}")
+    if not fitting:
+        raise InputError(_nothing_in_common(runs[0], truth))
+    chosen = tuple(tuple(records[sample.file] for sample in fitting) for records in found)
+    for records, name in zip(chosen, names, strict=True):
+        if failed := [record.file for record in records if record.size is None]:
+            notes.append(f"images that {name} could not read, counted without boxes: {len(failed):,}{_few(failed)}")
+    return Aligned(tuple(fitting), chosen, tuple(notes))
+
+
+def boxes_on(record: Record, sample: Sample, taxonomy: Taxonomy) -> Detections:
+    """The boxes of a record in pixels of the sample's image; none where the run could not read it.
+
+    Raises:
+        LabelError: if the taxonomy does not know a label.
+    """
+    if record.size is None:
+        return Detections.empty(sample.truth.image_size)
+    try:
+        return detections_of(record.detections, record.size, taxonomy).rescaled(sample.truth.image_size)
+    except LabelError as error:
+        raise LabelError(f"{record.file}: {error} Name the file of the run's classes with --taxonomy.") from error
+
+
+def _records_of(run: Run, name: str, root: Path, samples: Sequence[Sample], notes: list[str]) -> dict[str, Record]:
+    """File of a sample -> its record, for the samples that the run has."""
+    records = list(run.records())
+    above, beneath = os.fspath(run.root), os.fspath(root)
+    by_place = {os.path.normpath(os.path.join(above, record.file)): record for record in records}
+    places = {sample.file: os.path.normpath(os.path.join(beneath, sample.file)) for sample in samples}
+    found = {file: by_place[place] for file, place in places.items() if place in by_place}
+    if rest := [sample for sample in samples if sample.file not in found]:
+        by_name = _unique_ends(records, rest)
+        found |= by_name
+        if by_name:
+            notes.append(f"images of {name} that lie elsewhere than the truth's, matched by name: {len(by_name):,}")
+    if absent := [sample.file for sample in samples if sample.file not in found]:
+        counted = f"{len(absent):,} of {len(samples):,}"
+        notes.append(f"images of the truth that are not in {name}, left out: {counted}{_few(absent)}")
+    if more := len(records) - len({record.file for record in found.values()}):
+        notes.append(f"images of {name} that are not in the truth, not counted: {more:,}")
+    return found
+
+
+def _unique_ends(records: Iterable[Record], samples: Iterable[Sample]) -> dict[str, Record]:
+    """File of a sample -> the one record whose path agrees with it farthest from the end, if only one does."""
+    by_name: dict[str, list[Record]] = {}
+    for record in records:
+        by_name.setdefault(_name(record.file), []).append(record)
+    names = Counter(_name(sample.file) for sample in samples)
+    matched = {}
+    for sample in samples:
+        offers = by_name.get(_name(sample.file), [])
+        best = [
+            record for record in offers if _ends_with(record.file, sample.file) or _ends_with(sample.file, record.file)
+        ]
+        if len(best) == 1 or (len(offers) == 1 and names[_name(sample.file)] == 1):
+            matched[sample.file] = (best or offers)[0]
+    return matched
+
+
+def _ends_with(path: str, end: str) -> bool:
+    return f"/{path}".endswith(f"/{end}")
+
+
+def _name(file: str) -> str:
+    return file.rpartition("/")[2]
+
+
+def _fits(record: Record, sample: Sample) -> bool:
+    """Whether both sizes are those of one picture, reduced or not."""
+    if record.size is None:
+        return True
+    (high, wide), (height, width) = record.size, sample.truth.image_size
+    return abs(high * width / (wide * height) - 1) <= _ASPECT_TOLERANCE
+
+
+def _nothing_in_common(run: Run, truth: Dataset) -> str:
+    return (
+        f"No image of {truth.name} (in {truth.root}) is in the run {run.folder} (of {run.root}). "
+        "Evaluate the run of the images that the truth describes, or name their folder with --images."
+    )
+
+
+def _few(files: Sequence[str]) -> str:
+    return f" ({', '.join(files[:_SHOWN])}{', ...' if len(files) > _SHOWN else ''})"
