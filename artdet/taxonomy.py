@@ -99,6 +99,18 @@ class Taxonomy:
         fine: NDArray[np.bool_] = self._coarse[labels] != labels
         return fine
 
+    def among(self, labels: NDArray[np.int64], chosen: Iterable[int]) -> NDArray[np.bool_]:
+        """Whether nodes (N,) are among the chosen ones, themselves or by their category.
+
+        >>> taxonomy = Taxonomy.load()
+        >>> ids = np.array([taxonomy.id_of(name) for name in ("angel", "persons", "cow")])
+        >>> taxonomy.among(ids, [taxonomy.id_of("persons")]).tolist()
+        [True, True, False]
+        """
+        wanted = np.fromiter(chosen, dtype=np.int64)
+        mask: NDArray[np.bool_] = np.isin(labels, wanted) | np.isin(self.coarse_of(labels), wanted)
+        return mask
+
     def expanded(self, names: Iterable[str]) -> frozenset[int]:
         """Ids of the names and, for each category among them, of all its classes."""
         wanted = {self.nodes[self.id_of(name)].name for name in names}

@@ -178,6 +178,6 @@ def _note(sample: Sample, image: RawImage, taxonomy: Taxonomy, problems: Problem
         problems.add("not_annotated", image.file)
     elif not image.boxes:
         problems.add("empty", image.file)
-    for label in np.setdiff1d(sample.truth.labels, list(sample.labelled)).tolist():
-        count = int((sample.truth.labels == label).sum())
+    aside = sample.truth.labels[~taxonomy.among(sample.truth.labels, sample.labelled)]
+    for label, count in zip(*(each.tolist() for each in np.unique(aside, return_counts=True)), strict=True):
         problems.add("not_exhaustive", taxonomy.names[label], count)

@@ -24,8 +24,9 @@ class Sample:
         crowd: bool (N,), boxes around objects that cannot be told apart (COCO's ``iscrowd``).
         difficult: bool (N,), boxes that count neither as hit nor as miss (VOC's ``difficult``).
         annotated: whether someone looked at this image; ``False`` is not the same as "has no boxes".
-        labelled: ids of the classes that were looked for in this image. Boxes of any other class, true or found, are
-            neither hit nor miss here.
+        labelled: ids of the classes that were looked for in this image. A category stands for all that belongs to it:
+            its classes that are not named count as the mere category. All other boxes, true or found, are neither hit
+            nor miss here.
         fields: style, artist, year ... as the source has them; always ``folder``, the folder of ``file``.
         group: one artwork or series; a split never separates it.
     """

@@ -134,7 +134,7 @@ class _Table:
     def of(cls, dataset: Dataset) -> _Table:
         lengths = [len(sample.truth) for sample in dataset]
         label = _joined([sample.truth.labels for sample in dataset], np.int64)
-        looked_for = [np.isin(sample.truth.labels, list(sample.labelled)) for sample in dataset]
+        looked_for = [dataset.taxonomy.among(sample.truth.labels, sample.labelled) for sample in dataset]
         return cls(
             np.repeat(np.arange(len(lengths)), lengths),
             label,

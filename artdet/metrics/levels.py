@@ -1,10 +1,10 @@
 """Two levels of measuring: fine (classes, and a category's own label for what fits none) and coarse (categories).
 
-A box counts only where its class was looked for (``Sample.labelled``). At the fine level a found class that the truth
-of an image does not tell apart falls back on its category: an angel found where the truth knows only persons is a
-person. At the coarse level both sides become their categories. Where a truth labels only some classes of a category
-(horses, but not the other animals), the boxes of the others are left out on both sides: nobody can say whether they
-are right.
+A box counts only where its class was looked for (``Sample.labelled``). At the fine level a class that was not looked
+for by itself falls back on its category, if that was: an angel found where the truth knows only persons is a person,
+and so is an angel that such a truth happens to name. At the coarse level both sides become their categories. Where a
+truth labels only some classes of a category (horses, but not the other animals), the boxes of the others are left out
+on both sides: nobody can say whether they are right.
 """
 
 from __future__ import annotations
@@ -53,44 +53,35 @@ class Levels:
             raise ValueError(
                 f"found boxes are on an image of {found.image_size}, true ones of {sample.truth.image_size}"
             )
-        for_found, for_truth = self._targets(sample.labelled, level)
-        truth, kept = _relabelled(sample.truth, for_truth)
+        targets = self._targets(sample.labelled, level)
+        truth, kept = _relabelled(sample.truth, targets)
         crowd, difficult = (
             (sample.crowd, sample.difficult) if kept is None else (sample.crowd[kept], sample.difficult[kept])
         )
-        return Pair(_relabelled(found, for_found)[0], truth, crowd, difficult)
+        return Pair(_relabelled(found, targets)[0], truth, crowd, difficult)
 
     def classes(self, samples: Iterable[Sample], level: Level) -> tuple[int, ...]:
         """Ids of the classes that can be measured: those that were looked for in at least one image, in order."""
         labelled = frozenset[int]().union(*{sample.labelled for sample in samples})
-        targets = {int(target) for each in labelled for target in self._targets(frozenset({each}), level)[1]}
+        targets = {int(target) for each in labelled for target in self._targets(frozenset({each}), level)}
         return tuple(sorted(targets - {_LEFT_OUT}))
 
     def measured(self, sample: Sample, level: Level) -> frozenset[int]:
         """Ids of the classes that count in an image."""
-        return frozenset(self._targets(sample.labelled, level)[1].tolist()) - {_LEFT_OUT}
+        return frozenset(self._targets(sample.labelled, level).tolist()) - {_LEFT_OUT}
 
-    def targets(self, labelled: frozenset[int], level: Level) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For every class, what it is at the level where ``labelled`` were looked for; -1 where it does not count.
-
-        Returns:
-            Ids (number of classes,) of found and of true boxes.
-        """
+    def targets(self, labelled: frozenset[int], level: Level) -> NDArray[np.int64]:
+        """For every class (len(taxonomy),) what it is at the level, where these were looked for; -1 for nothing."""
         return self._targets(labelled, level)
 
-    def _worked_out(self, labelled: frozenset[int], level: Level) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For every class, what it is at the level, found and true; ``_LEFT_OUT`` where it does not count."""
+    def _worked_out(self, labelled: frozenset[int], level: Level) -> NDArray[np.int64]:
+        """For every class, what it is at the level; ``_LEFT_OUT`` where it does not count."""
         every = np.arange(len(self._taxonomy.nodes), dtype=np.int64)
         category = self._taxonomy.coarse_of(every)
         own = np.isin(every, list(labelled))
         if level == "coarse":
-            whole = self._whole(labelled, category)
-            counts = own | whole[category]
-            targets = np.where(counts, category, _LEFT_OUT)
-            return targets, targets
-        truth = np.where(own, every, _LEFT_OUT)
-        found = np.where(own, every, np.where(own[category], category, _LEFT_OUT))
-        return found, truth
+            return np.where(own | self._whole(labelled, category)[category], category, _LEFT_OUT)
+        return np.where(own, every, np.where(own[category], category, _LEFT_OUT))
 
     def _whole(self, labelled: frozenset[int], category: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For every class, whether it is a category that was looked for as a whole: itself, or all of its classes."""

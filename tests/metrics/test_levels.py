@@ -46,6 +46,7 @@ CASES = [
         ["persons"] * 2,
         ["persons"],
     ),
+    ("the truth falls back too", "fine", ("persons",), (), ("nudity", "persons"), [], ["persons"] * 2),
     ("never to a class", "fine", ("angel",), ("angel", "persons", "mary"), ("angel",), ["angel"], ["angel"]),
     ("unlabelled truth is left out", "fine", ("horse",), ("horse",), ("horse", "dog"), ["horse"], ["horse"]),
     ("other categories are left out", "fine", ("persons",), ("faces", "horse"), (), [], []),
