@@ -8,7 +8,7 @@ import pytest
 
 HEAVY = {
     "torch", "torchvision", "ultralytics", "detectron2", "tensorflow", "fiftyone", "openvino", "onnxruntime", "mtcnn",
-    "nudenet", "ensemble_boxes", "numba", "pandas", "cv2", "matplotlib",
+    "nudenet", "ensemble_boxes", "numba", "pandas", "cv2", "matplotlib", "faster_coco_eval", "jinja2", "pymongo",
 }  # fmt: skip
 
 PROBE = """
@@ -37,6 +37,9 @@ def modules_after(*arguments):
         ("data",),
         ("data", "stats"),
         ("data", "convert"),
+        ("data", "from-fiftyone"),
+        ("evaluate",),
+        ("app",),
         ("classes",),
         ("models",),
         ("doctor",),

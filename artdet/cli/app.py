@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from artdet.cli.sources import say_findings, source_options
+
 if TYPE_CHECKING:
     from artdet.data.dataset import Dataset
     from artdet.runs import Run
     from artdet.taxonomy import Taxonomy
     from artdet.view.database import Database
-    from artdet.view.dataset import Loaded
     from artdet.view.evaluation import Evaluated
+    from artdet.view.writer import Loaded
 
 
 @click.command(short_help="Look at a run in FiftyOne's App, in the browser.")
@@ -44,14 +46,7 @@ if TYPE_CHECKING:
     metavar="DIR|URI",
     help="Folder of the database, or mongodb://...  [default: FIFTYONE_DATABASE_URI or _DIR, else runs/.fiftyone]",
 )
-@click.option("--images", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the truth's images.")
-@click.option("--label-map", metavar="NAME|FILE", help="What the truth's class names mean.")
-@click.option(
-    "--taxonomy",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The classes of the run, if not artdet's own.",
-)
+@source_options
 def command(
     *, run: Path, port: int, browser: bool, database: str | None, export_to: Path | None, copy_images: bool, **load: Any
 ) -> int:
@@ -86,10 +81,9 @@ def _truth(taxonomy: Taxonomy, options: dict[str, Any]) -> Dataset | None:
         return None
     from artdet.data.sources import load_dataset
 
-    named = {"images": options["images"], "label_map": options["label_map"]}
+    named = {"images": options["images"], "label_map": options["label_map"], "format": options["form"]}
     truth = load_dataset(options["truth"], taxonomy=taxonomy, **named)
-    for finding in truth.findings:
-        click.echo(f"{truth.name}: {finding}", err=True)
+    say_findings(truth.name, truth.findings)
     return truth
 
 

@@ -11,11 +11,16 @@ import click
 if TYPE_CHECKING:
     from artdet.data.problems import Finding
 
-Command = TypeVar("Command", bound=Callable[..., None])
+Command = TypeVar("Command", bound=Callable[..., object])
 
 _OPTIONS = (
     click.option("--label-map", metavar="MAP", help="What the source's class names mean: a shipped map or a file."),
-    click.option("--images", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where they lie."),
+    click.option(
+        "--images",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Folder of the source's images.",
+    ),
     click.option("--format", "form", metavar="FORMAT", help="coco, voc, yolo, openimages or csv, if not found out."),
     click.option(
         "--taxonomy", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Your own classes."

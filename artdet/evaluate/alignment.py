@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from artdet.data.dataset import Dataset, Sample
+from artdet.data.pairing import Images, paired
 from artdet.detections import Detections
 from artdet.errors import InputError, LabelError
 from artdet.runs import Record, Run, detections_of
@@ -81,47 +80,17 @@ def boxes_on(record: Record, sample: Sample, taxonomy: Taxonomy) -> Detections:
 
 def _records_of(run: Run, name: str, root: Path, samples: Sequence[Sample], notes: list[str]) -> dict[str, Record]:
     """File of a sample -> its record, for the samples that the run has."""
-    records = list(run.records())
-    above, beneath = os.fspath(run.root), os.fspath(root)
-    by_place = {os.path.normpath(os.path.join(above, record.file)): record for record in records}
-    places = {sample.file: os.path.normpath(os.path.join(beneath, sample.file)) for sample in samples}
-    found = {file: by_place[place] for file, place in places.items() if place in by_place}
-    if rest := [sample for sample in samples if sample.file not in found]:
-        by_name = _unique_ends(records, rest)
-        found |= by_name
-        if by_name:
-            notes.append(f"images of {name} that lie elsewhere than the truth's, matched by name: {len(by_name):,}")
+    records = {record.file: record for record in run.records()}
+    same = paired(Images(run.root, list(records)), Images(root, [sample.file for sample in samples]))
+    found = {file: records[other] for file, other in same.files.items()}
+    if same.by_name:
+        notes.append(f"images of {name} that lie elsewhere than the truth's, matched by name: {same.by_name:,}")
     if absent := [sample.file for sample in samples if sample.file not in found]:
         counted = f"{len(absent):,} of {len(samples):,}"
         notes.append(f"images of the truth that are not in {name}, left out: {counted}{_few(absent)}")
-    if more := len(records) - len({record.file for record in found.values()}):
+    if more := len(records) - len(found):
         notes.append(f"images of {name} that are not in the truth, not counted: {more:,}")
     return found
-
-
-def _unique_ends(records: Iterable[Record], samples: Iterable[Sample]) -> dict[str, Record]:
-    """File of a sample -> the one record whose path agrees with it farthest from the end, if only one does."""
-    by_name: dict[str, list[Record]] = {}
-    for record in records:
-        by_name.setdefault(_name(record.file), []).append(record)
-    names = Counter(_name(sample.file) for sample in samples)
-    matched = {}
-    for sample in samples:
-        offers = by_name.get(_name(sample.file), [])
-        best = [
-            record for record in offers if _ends_with(record.file, sample.file) or _ends_with(sample.file, record.file)
-        ]
-        if len(best) == 1 or (len(offers) == 1 and names[_name(sample.file)] == 1):
-            matched[sample.file] = (best or offers)[0]
-    return matched
-
-
-def _ends_with(path: str, end: str) -> bool:
-    return f"/{path}".endswith(f"/{end}")
-
-
-def _name(file: str) -> str:
-    return file.rpartition("/")[2]
 
 
 def _fits(record: Record, sample: Sample) -> bool:

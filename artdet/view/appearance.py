@@ -7,9 +7,9 @@ from typing import Any
 
 from artdet.palette import category_colours
 from artdet.taxonomy import Taxonomy
-from artdet.view.dataset import NO_BOXES
 from artdet.view.evaluation import KEY, Evaluated
 from artdet.view.fields import BOOKKEEPING
+from artdet.view.writer import NO_BOXES
 
 ENOUGH = 3
 """A class has views of its own misses and false alarms from so many on."""

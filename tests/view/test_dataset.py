@@ -8,6 +8,7 @@ import pytest
 
 from artdet.errors import InputError, LabelError
 from artdet.view import dataset as module
+from artdet.view import writer
 from artdet.view.dataset import find, update
 
 from .conftest import box, record
@@ -162,7 +163,7 @@ def test_killed_on_the_way_the_next_start_completes(make_run, load, monkeypatch,
     monkeypatch.setattr(module, "_BATCH", 2)
     with monkeypatch.context() as patch:
         if where == "between adding and writing":
-            patch.setattr(module, "_set", killed)
+            patch.setattr(writer, "_set", killed)
         with pytest.raises(Killed):
             load(run, progress=killed)
     _, dataset = load(run)
