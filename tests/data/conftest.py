@@ -51,6 +51,20 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def make(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
+    """Writes files, whose images may be empty as readers do not open them, and gives their folder."""
+
+    def write(files: Mapping[str, str | bytes]) -> Path:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
 def read_raw() -> Callable[..., tuple[RawSet, dict[str, int]]]:
     """Reads a path with the reader of a format: what it gives, and the counts of what it noted by kind."""
 

@@ -15,20 +15,6 @@ ROW = "a.jpg,cat,1,2,31,42\n"
 CAT = ("cat", (1.0, 2.0, 31.0, 42.0))
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Writes files (images are empty) and gives their folder."""
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-        return tmp_path
-
-    return write
-
-
 def read(path, **settings):
     problems = Problems()
     raw = csv_table.read(SourceFile(format="csv", path=str(path), **settings), problems)

@@ -36,7 +36,7 @@ FILES = (
         ("two.jpg", "b/two.JPG"),
         ("c/two.jpg", None),
         ("three (1)", "three (1).png"),
-        ("/home/me/set/b/one.jpg", "b/one.jpg"),
+        ("/elsewhere/set/b/one.jpg", "b/one.jpg"),
         ("D:\\set\\a\\one.jpg", "a/one.jpg"),
         ("caf\udce9", "caf\udce9.jpg"),
         ("St. John", "St. John.jpg"),

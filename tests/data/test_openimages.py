@@ -13,20 +13,6 @@ NAMES = "/m/0k4j,Car\n/m/01yrx,Cat\n"
 LABELS = "ImageID,Source,LabelName,Confidence\n"
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Writes files (images are empty) and gives their folder."""
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-        return tmp_path
-
-    return write
-
-
 def read(path, **settings):
     problems = Problems()
     raw = openimages.read(SourceFile(format="openimages", path=str(path), **settings), problems)

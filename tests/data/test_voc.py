@@ -29,20 +29,6 @@ def xml(*objects, filename="", size="<size><width>40</width><height>30</height><
 CAT = ("cat", (3, 4, 10, 12), False)
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Writes files (images are empty) and gives their folder."""
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-        return tmp_path
-
-    return write
-
-
 def read(folder, **settings):
     problems = Problems()
     raw = voc.read(SourceFile(format="voc", path=str(folder), **settings), problems)

@@ -14,20 +14,6 @@ LINE = "1 0.5 0.5 0.25 0.5\n"
 CORNERS = (0.375, 0.25, 0.625, 0.75)
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Writes files (images are empty) and gives their folder."""
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-        return tmp_path
-
-    return write
-
-
 def read(folder, **settings):
     problems = Problems()
     raw = yolo.read(SourceFile(format="yolo", path=str(folder), **settings), problems)
