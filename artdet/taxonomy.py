@@ -99,17 +99,23 @@ class Taxonomy:
         fine: NDArray[np.bool_] = self._coarse[labels] != labels
         return fine
 
-    def among(self, labels: NDArray[np.int64], chosen: Iterable[int]) -> NDArray[np.bool_]:
+    def among(self, labels: NDArray[np.int64], chosen: frozenset[int]) -> NDArray[np.bool_]:
         """Whether nodes (N,) are among the chosen ones, themselves or by their category.
 
         >>> taxonomy = Taxonomy.load()
         >>> ids = np.array([taxonomy.id_of(name) for name in ("angel", "persons", "cow")])
-        >>> taxonomy.among(ids, [taxonomy.id_of("persons")]).tolist()
+        >>> taxonomy.among(ids, taxonomy.ids_of(["persons"])).tolist()
         [True, True, False]
         """
-        wanted = np.fromiter(chosen, dtype=np.int64)
-        mask: NDArray[np.bool_] = np.isin(labels, wanted) | np.isin(self.coarse_of(labels), wanted)
-        return mask
+        if chosen not in self._covered:
+            itself = np.isin(np.arange(len(self.nodes)), list(chosen))
+            self._covered[chosen] = itself | itself[self._coarse]
+        return self._covered[chosen][labels]
+
+    @cached_property
+    def _covered(self) -> dict[frozenset[int], NDArray[np.bool_]]:
+        """For sets that were asked for, which nodes are among them: the same few sets are asked for at every image."""
+        return {}
 
     def expanded(self, names: Iterable[str]) -> frozenset[int]:
         """Ids of the names and, for each category among them, of all its classes."""

@@ -10,9 +10,9 @@ from artdet.cli.lazy import LazyGroup
 COMMANDS = {
     "predict": "artdet.cli.predict",
     "export": "artdet.cli.export",
-    "data": "artdet.cli.data",
-    "app": "artdet.cli.app",
     "evaluate": "artdet.cli.evaluate",
+    "app": "artdet.cli.app",
+    "data": "artdet.cli.data",
     "classes": "artdet.cli.classes",
     "models": "artdet.cli.models",
     "doctor": "artdet.cli.doctor",
@@ -28,8 +28,10 @@ def cli() -> None:
     """Finds what artworks depict, in paintings, drawings, prints and photo-archive scans.
 
     \b
-    artdet predict FOLDER --draw     boxes for every picture of a folder, and pictures of them
-    artdet export RUN --format csv   the boxes as a table
+    artdet predict FOLDER --draw          boxes for every picture of a folder, and pictures of them
+    artdet export RUN --format csv        the boxes as a table
+    artdet evaluate RUN --truth SOURCE    how good they are
+    artdet app RUN --truth SOURCE         look at them in the browser
 
     Set ARTDET_DEBUG=1 to see the traceback of an error.
     """  # noqa: D301 - click reads the backspace as "leave these lines as they are"

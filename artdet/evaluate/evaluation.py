@@ -16,14 +16,18 @@ from artdet.data.dataset import Dataset, Sample
 from artdet.detections import Detections
 from artdet.errors import InputError, LabelError, did_you_mean
 from artdet.evaluate.alignment import Aligned, align, boxes_on
-from artdet.evaluate.estimates import METRICS, differences
+from artdet.evaluate.estimates import METRICS, Side, differences
 from artdet.evaluate.levels import Images, level_result
-from artdet.evaluate.measuring import Measured, measure
+from artdet.evaluate.measuring import measure
+from artdet.evaluate.parallel import spread
 from artdet.evaluate.results import Difference, LevelResult, Report, RunResult
 from artdet.metrics.bootstrap import draw_resamples
 from artdet.metrics.levels import LEVELS, Level, Levels
 from artdet.runs import Record, Run, open_run
 from artdet.taxonomy import Taxonomy
+
+_WORTH = 10_000
+"""Predictions from which on several processes are quicker than one."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,10 @@ def evaluate(request: Request, truth: Dataset) -> Evaluation:
         _check_classes(run, name, truth.taxonomy)
     aligned = align(runs, names, truth)
     groups = {field: _values(aligned.samples, field) for field in request.by}
-    bench = _Bench(request, truth, aligned)
+    bench = _Bench(request, truth, aligned, groups)
     wanted, remark = bench.levels()
-    measured = [bench.measure(place, wanted) for place in range(len(runs))]
+    tasks = [(place, level) for place in range(len(runs)) for level in wanted]
+    outcomes = dict(zip(tasks, spread(bench.outcome, tasks, worth=bench.boxes > _WORTH), strict=True))
     results = tuple(
         RunResult(
             name=name,
@@ -88,9 +93,9 @@ def evaluate(request: Request, truth: Dataset) -> Evaluation:
             root=str(run.root),
             ensemble=str(run.info.get("ensemble_name", "")),
             settings=settings,
-            levels={level: bench.result(place, level, measured[place][level], groups) for level in wanted},
+            levels={level: outcomes[place, level].result for level in wanted},
         )
-        for place, (run, name, settings) in enumerate(zip(runs, names, _settings(runs, request), strict=True))
+        for place, (run, name, settings) in enumerate(zip(runs, names, _settings(runs), strict=True))
     )
     report = Report(
         truth=truth.name,
@@ -99,18 +104,42 @@ def evaluate(request: Request, truth: Dataset) -> Evaluation:
         notes=(*remark, *aligned.notes, *(f"{truth.name}: {finding}" for finding in truth.findings)),
         bootstrap=request.bootstrap,
         runs=results,
-        differences=tuple(bench.differences(names, measured)),
+        differences=tuple(
+            difference
+            for place, name in enumerate(names[1:], start=1)
+            for level in wanted
+            for difference in bench.differences(level, (names[0], outcomes[0, level]), (name, outcomes[place, level]))
+        ),
         versions={"artdet": __version__, "faster-coco-eval": version("faster-coco-eval")},
     )
     return Evaluation(report, truth, aligned, (*remark, *aligned.notes))
 
 
-class _Bench:
-    """What all runs and levels share: the images, the levels and the resamples."""
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """A run at a level: what is told, and what differences are made of."""
 
-    def __init__(self, request: Request, truth: Dataset, aligned: Aligned) -> None:
-        self._request, self._truth, self._aligned = request, truth, aligned
+    result: LevelResult
+    side: Side
+
+
+class _Bench:
+    """What all runs and levels share: the images, the classes and the resamples.
+
+    Attributes:
+        boxes: predictions of all runs.
+    """
+
+    def __init__(
+        self, request: Request, truth: Dataset, aligned: Aligned, groups: Mapping[str, Mapping[str, NDArray[np.bool_]]]
+    ) -> None:
+        self._request, self._truth, self._aligned, self._groups = request, truth, aligned, groups
         self._levels = Levels(truth.taxonomy)
+        self._found = [
+            [self._boxes(record, sample) for record, sample in zip(records, aligned.samples, strict=True)]
+            for records in aligned.records
+        ]
+        self.boxes = sum(len(boxes) for found in self._found for boxes in found)
         images = len(aligned.samples)
         # One draw for everything: figures of two runs are then of the same resampled images.
         self._weights = draw_resamples(images, request.bootstrap, seed=request.seed) if request.bootstrap else None
@@ -133,43 +162,36 @@ class _Bench:
             return ("coarse",), ("the truth tells only categories apart, so the fine level would be the coarse one",)
         return LEVELS, ()
 
-    def measure(self, place: int, wanted: Sequence[Level]) -> dict[Level, Measured]:
-        """One run at each level."""
-        found = [self._found(*both) for both in zip(self._aligned.records[place], self._aligned.samples, strict=True)]
-        return {level: self._measure(found, level) for level in wanted}
-
-    def result(
-        self, place: int, level: Level, measured: Measured, groups: Mapping[str, Mapping[str, NDArray[np.bool_]]]
-    ) -> LevelResult:
-        """What the report says about it."""
-        records = self._aligned.records[place]
+    def outcome(self, task: tuple[int, Level]) -> _Outcome:
+        """One run, by its place, at one level."""
+        place, level = task
+        samples, records = self._aligned.samples, self._aligned.records[place]
+        pairs = [
+            self._levels.pair(boxes, sample, level) for boxes, sample in zip(self._found[place], samples, strict=True)
+        ]
+        classes = self._levels.classes(samples, level)
+        measured = measure(pairs, classes, self._looked_for(classes, level), self._weights)
         images = Images(tuple(record.file for record in records), tuple(record.size for record in records))
         resamples = (self._request.bootstrap, self._request.seed)
-        return level_result(level, measured, self._truth.taxonomy, images, groups=groups, resamples=resamples)
+        taxonomy = self._truth.taxonomy
+        result = level_result(level, measured, taxonomy, images, groups=self._groups, resamples=resamples)
+        return _Outcome(result, measured.side)
 
-    def differences(self, names: Sequence[str], measured: Sequence[Mapping[Level, Measured]]) -> Iterator[Difference]:
-        """Every later run against the first: all classes together, and each."""
-        for name, later in zip(names[1:], measured[1:], strict=True):
-            for level, one in measured[0].items():
-                other = later[level]
-                everything = range(len(one.classes))
-                groups = {"all": list(everything)}
-                groups |= {self._truth.taxonomy.names[one.classes[place]]: [place] for place in everything}
-                for metric in METRICS:
-                    for group, places in groups.items():
-                        estimate = differences(one.side, other.side, places)[metric]
-                        yield Difference(names[0], name, level, group, metric, estimate)
+    def differences(
+        self, level: Level, first: tuple[str, _Outcome], second: tuple[str, _Outcome]
+    ) -> Iterator[Difference]:
+        """Second minus first, each a name and its outcome: all classes together, and each."""
+        names = [self._truth.taxonomy.names[each] for each in self._levels.classes(self._aligned.samples, level)]
+        groups = {"all": list(range(len(names)))} | {name: [place] for place, name in enumerate(names)}
+        made = {group: differences(first[1].side, second[1].side, places) for group, places in groups.items()}
+        for metric in METRICS:
+            for group, estimates in made.items():
+                yield Difference(first[0], second[0], level, group, metric, estimates[metric])
 
-    def _found(self, record: Record, sample: Sample) -> Detections:
+    def _boxes(self, record: Record, sample: Sample) -> Detections:
         found = boxes_on(record, sample, self._truth.taxonomy)
         kept = found.scores >= np.float32(self._request.min_score)
         return found if kept.all() else found[kept]
-
-    def _measure(self, found: Sequence[Detections], level: Level) -> Measured:
-        samples = self._aligned.samples
-        pairs = [self._levels.pair(boxes, sample, level) for boxes, sample in zip(found, samples, strict=True)]
-        classes = self._levels.classes(samples, level)
-        return measure(pairs, classes, self._looked_for(classes, level), self._weights)
 
     def _looked_for(self, classes: Sequence[int], level: Level) -> NDArray[np.bool_]:
         """Bool (I, C): whether a class counts in an image."""
@@ -222,7 +244,7 @@ def _values(samples: Sequence[Sample], field: str) -> dict[str, NDArray[np.bool_
     return {value: column == value for value in sorted(set(column))}
 
 
-def _settings(runs: Sequence[Run], request: Request) -> list[str]:
+def _settings(runs: Sequence[Run]) -> list[str]:
     """For each run, those of its settings that are not the same in all."""
     flat = [dict(_flat({key: run.info.get(key) for key in ("ensemble", "min_score", "device")})) for run in runs]
     keys = sorted({key for each in flat for key in each})
