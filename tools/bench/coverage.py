@@ -32,9 +32,7 @@ def main() -> None:
         plain = np.nanquantile(samples, [0.025, 0.975], axis=0)
         for name, (low, high) in (("ours", ours), ("plain percentiles", plain)):
             held[name].append((low <= true) & (true <= high))
-    print(
-        f"{arguments.images} images, {arguments.classes} classes, {arguments.worlds} worlds; share that holds the truth:"
-    )
+    print(f"{arguments.images} images, {arguments.classes} classes; share of {arguments.worlds} that held the truth:")
     for name, hits in held.items():
         shares = "  ".join(
             f"{what} {share:.2f}" for what, share in zip(("AP", "AP50", "AP75"), np.mean(hits, axis=0), strict=True)
