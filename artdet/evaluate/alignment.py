@@ -56,7 +56,7 @@ def align(runs: Sequence[Run], names: Sequence[str], truth: Dataset) -> Aligned:
     if odd := sorted({sample.file for sample in common} - {sample.file for sample in fitting}):
         notes.append(f"images of another shape in the run than in the truth, left out: {len(odd):,}{_few(odd)}")
     if not fitting:
-        raise InputError(_nothing_in_common(runs[0], truth))
+        raise InputError(_nothing_in_common(runs, [bool(records) for records in found], truth))
     chosen = tuple(tuple(records[sample.file] for sample in fitting) for records in found)
     for records, name in zip(chosen, names, strict=True):
         if failed := [record.file for record in records if record.size is None]:
@@ -101,9 +101,12 @@ def _fits(record: Record, sample: Sample) -> bool:
     return abs(high * width / (wide * height) - 1) <= _ASPECT_TOLERANCE
 
 
-def _nothing_in_common(run: Run, truth: Dataset) -> str:
+def _nothing_in_common(runs: Sequence[Run], has_some: Sequence[bool], truth: Dataset) -> str:
+    stranger = next((run for run, some in zip(runs, has_some, strict=True) if not some), None)
+    if stranger is None:
+        return f"The runs have no image of {truth.name} in common. Evaluate runs of the same images, or one at a time."
     return (
-        f"No image of {truth.name} (in {truth.root}) is in the run {run.folder} (of {run.root}). "
+        f"No image of {truth.name} (in {truth.root}) is in the run {stranger.folder} (of {stranger.root}). "
         "Evaluate the run of the images that the truth describes, or name their folder with --images."
     )
 

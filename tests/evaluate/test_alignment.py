@@ -97,3 +97,16 @@ def test_nothing_in_common_is_an_error_with_both_folders(tmp_path, taxonomy):
     run = make_run(tmp_path / "run", "/elsewhere", *read("z.jpg"))
     with pytest.raises(InputError, match=r"/pictures.*/elsewhere.*--images"):
         align([run], ["run"], truth(taxonomy, "a.jpg"))
+
+
+def test_the_run_that_has_nothing_in_common_is_named(tmp_path, taxonomy):
+    fitting = make_run(tmp_path / "fitting", "/pictures", *read("a.jpg"))
+    stranger = make_run(tmp_path / "stranger", "/elsewhere", *read("z.jpg"))
+    with pytest.raises(InputError, match=r"in the run \S+/stranger \(of /elsewhere\)"):
+        align([fitting, stranger], ["fitting", "stranger"], truth(taxonomy, "a.jpg"))
+
+
+def test_runs_of_different_images_have_nothing_to_compare(tmp_path, taxonomy):
+    runs = [make_run(tmp_path / name, "/pictures", *read(f"{name}.jpg")) for name in "ab"]
+    with pytest.raises(InputError, match="no image of truth in common"):
+        align(runs, ["a", "b"], truth(taxonomy, "a.jpg", "b.jpg"))
