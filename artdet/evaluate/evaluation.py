@@ -156,8 +156,14 @@ class _Bench:
                 f"{self._truth.name} has no class that was labelled wherever it appears, so nothing can be measured. "
                 "Name such classes under `exhaustive` in the source's yaml, or another truth."
             )
+        if self._request.level == "coarse" and not coarse:
+            raise InputError(
+                f"{self._truth.name} labels no category as a whole, so only classes can be measured. Use --level fine."
+            )
         if self._request.level != "both":
             return tuple(level for level in LEVELS if level == self._request.level), ()
+        if not coarse:
+            return ("fine",), ("the truth labels no category as a whole, so there is no coarse level",)
         if fine == coarse:
             return ("coarse",), ("the truth tells only categories apart, so the fine level would be the coarse one",)
         return LEVELS, ()

@@ -2,9 +2,9 @@
 
 A box counts only where its class was looked for (``Sample.labelled``). At the fine level a class that was not looked
 for by itself falls back on its category, if that was: an angel found where the truth knows only persons is a person,
-and so is an angel that such a truth happens to name. At the coarse level both sides become their categories. Where a
-truth labels only some classes of a category (horses, but not the other animals), the boxes of the others are left out
-on both sides: nobody can say whether they are right.
+and so is an angel that such a truth happens to name. At the coarse level both sides become their categories, where a
+category was looked for as a whole: where a truth has horses, but not the other animals, nobody can say whether a box
+around an animal is right.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Levels:
 
     def classes(self, samples: Iterable[Sample], level: Level) -> tuple[int, ...]:
         """Ids of the classes that can be measured: those that were looked for in at least one image, in order."""
-        labelled = frozenset[int]().union(*{sample.labelled for sample in samples})
-        targets = {int(target) for each in labelled for target in self._targets(frozenset({each}), level)}
+        labelled = {sample.labelled for sample in samples}
+        targets = {target for each in labelled for target in self._targets(each, level).tolist()}
         return tuple(sorted(targets - {_LEFT_OUT}))
 
     def measured(self, sample: Sample, level: Level) -> frozenset[int]:
@@ -80,7 +80,7 @@ class Levels:
         category = self._taxonomy.coarse_of(every)
         own = np.isin(every, list(labelled))
         if level == "coarse":
-            return np.where(own | self._whole(labelled, category)[category], category, _LEFT_OUT)
+            return np.where(self._whole(labelled, category)[category], category, _LEFT_OUT)
         return np.where(own, every, np.where(own[category], category, _LEFT_OUT))
 
     def _whole(self, labelled: frozenset[int], category: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -151,6 +151,16 @@ def test_a_truth_of_categories_has_one_level(truth, made_run):
     assert any("only categories" in note for note in evaluation.notes)
 
 
+def test_a_truth_of_some_classes_has_no_coarse_level(truth, made_run, taxonomy):
+    samples = tuple(dataclasses.replace(sample, labelled=taxonomy.ids_of(["cat", "dog"])) for sample in truth)
+    part = dataclasses.replace(truth, samples=samples)
+    evaluation = evaluated(part, made_run("a"))
+    assert list(evaluation.report.runs[0].levels) == ["fine"]
+    assert any("no coarse level" in note for note in evaluation.notes)
+    with pytest.raises(InputError, match="--level fine"):
+        evaluated(part, made_run("b"), level="coarse")
+
+
 def test_a_truth_without_exhaustive_classes_measures_nothing(truth, made_run):
     samples = tuple(dataclasses.replace(sample, labelled=frozenset()) for sample in truth)
     with pytest.raises(InputError, match="boxes has no class.*exhaustive"):
