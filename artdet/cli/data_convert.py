@@ -11,7 +11,7 @@ from artdet.cli.sources import say_findings, source_options
 
 @click.command(short_help="Write a source in another format, with our class names.")
 @click.argument("source")
-@click.option("--to", "target", required=True, metavar="FORMAT", help="coco, yolo, voc or csv.")
+@click.option("--to", "target", default="coco", show_default=True, metavar="FORMAT", help="coco, yolo, voc or csv.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="[default: converted/NAME/FORMAT]")
 @source_options
 def command(
