@@ -126,7 +126,7 @@ def test_convert_needs_to_know_where(artdet, yolo_set, tmp_path):
         (("stats", "{set}", "--label-map", "cocoo"), 1, "there is no label map 'cocoo'. Did you mean 'coco'?"),
         (("stats", "{set}", "--label-map", "people_art"), 1, "people_art does not know 'cat', 'ship'"),
         (("convert", "{set}", "--to", "coko"), 1, "there is no export format 'coko'. Did you mean 'coco'?"),
-        (("convert", "{set}"), 2, "Missing option '--to'"),
+        (("convert",), 2, "Missing argument 'SOURCE'"),
     ],
 )
 def test_errors(artdet, yolo_set, tmp_path, arguments, status, said):
