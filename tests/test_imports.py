@@ -38,6 +38,7 @@ def modules_after(*arguments):
         ("data", "stats"),
         ("data", "convert"),
         ("data", "from-fiftyone"),
+        ("data", "artify"),
         ("evaluate",),
         ("app",),
         ("classes",),

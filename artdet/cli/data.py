@@ -10,6 +10,7 @@ COMMANDS = {
     "stats": "artdet.cli.data_stats",
     "convert": "artdet.cli.data_convert",
     "from-fiftyone": "artdet.cli.from_fiftyone",
+    "artify": "artdet.cli.data_artify",
 }
 """Command -> the module that holds it, under the name ``command``. A new one is one file and one row."""
 
