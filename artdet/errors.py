@@ -2,7 +2,8 @@
 
     ArtdetError
     ├── InputError            a path, a folder or a file that the user named
-    │   └── ImageError        one image that cannot be read (a run notes it and goes on)
+    │   ├── ImageError        one image that cannot be read (a run notes it and goes on)
+    │   └── MissingData       labelled images of a source that are not on this machine
     ├── ConfigError           a YAML file or a ``--set`` value
     ├── LabelError            a class name that the taxonomy or a label map does not know
     ├── ModelError            weights that are missing, damaged or do not fit
@@ -37,6 +38,21 @@ class ImageError(InputError):
     def __init__(self, cause: str, message: str) -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class MissingData(InputError):
+    """The data of a source are not on this machine.
+
+    Args:
+        message: for the one who named this source alone.
+        source: its name.
+        wanted: the path that its yaml names.
+        origin: where the data come from, as its yaml says.
+    """
+
+    def __init__(self, message: str, *, source: str, wanted: str, origin: str) -> None:
+        super().__init__(message)
+        self.source, self.wanted, self.origin = source, wanted, origin
 
 
 class ConfigError(ArtdetError):

@@ -34,6 +34,7 @@ def modules_after(*arguments):
         (),
         ("predict",),
         ("export",),
+        ("train",),
         ("data",),
         ("data", "stats"),
         ("data", "convert"),

@@ -10,6 +10,7 @@ from artdet.cli.lazy import LazyGroup
 COMMANDS = {
     "predict": "artdet.cli.predict",
     "export": "artdet.cli.export",
+    "train": "artdet.cli.train",
     "evaluate": "artdet.cli.evaluate",
     "app": "artdet.cli.app",
     "data": "artdet.cli.data",

@@ -12,7 +12,7 @@ from artdet.data.dataset import Dataset
 from artdet.data.formats import FORMATS, reader
 from artdet.data.problems import Problems
 from artdet.data.settings import Format, SourceFile
-from artdet.errors import ConfigError, InputError, did_you_mean
+from artdet.errors import ConfigError, InputError, MissingData, did_you_mean
 from artdet.resources import shipped
 from artdet.taxonomy import Taxonomy
 
@@ -93,22 +93,26 @@ def _from_yaml(path: Path, format: str | None) -> SourceFile:
     if format is not None and isinstance(content, dict):
         content = {**content, "format": format}
     settings = validated(SourceFile, content, where=str(path))
-    place = _existing(settings.path, path)
+    place = _existing(settings, path)
     update = {"path": str(place), "label_map": _label_map(settings.label_map, place, path)}
     return settings.model_copy(update=update)
 
 
-def _existing(name: str, yaml: Path) -> Path:
+def _existing(settings: SourceFile, yaml: Path) -> Path:
     """The data that the ``path`` of a yaml means."""
+    name = settings.path
     relative = Path(name).expanduser()
     places = [_absolute(folder / relative) for folder in (yaml.parent, data_folder())]
     for place in places:
         if os.path.exists(place):
             return place
     looked = " and ".join(map(str, dict.fromkeys(places)))
-    raise InputError(
+    raise MissingData(
         f"The data of the source {yaml.stem} are not there: looked for {looked}. "
-        f"Set {DATA_VARIABLE} to the folder that has '{name}'."
+        f"Set {DATA_VARIABLE} to the folder that has '{name}'.",
+        source=yaml.stem,
+        wanted=name,
+        origin=settings.origin,
     )
 
 
