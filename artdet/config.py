@@ -39,6 +39,32 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path} is not valid YAML{line}: {problem}. Mend that line.") from error
 
 
+def find_yaml(name_or_path: str, folder: Path, *, kind: str) -> Path:
+    """The YAML file that a user names: a path, or the name of one in ``folder`` without its ending.
+
+    Args:
+        name_or_path: a path if it has an ending or a folder.
+        folder: of the shipped files of this kind.
+        kind: what messages call it.
+
+    Raises:
+        ConfigError: if there is no file of that name in ``folder``; a path is not looked up.
+    """
+    given = Path(name_or_path)
+    if given.suffix in {".yaml", ".yml"} or len(given.parts) > 1:
+        return given
+    path = folder / f"{name_or_path}.yaml"
+    if not path.is_file():
+        near = did_you_mean(name_or_path, yaml_names(folder))
+        raise ConfigError(f"there is no {kind} '{name_or_path}'.{near} Or name a file that ends in .yaml.")
+    return path
+
+
+def yaml_names(folder: Path) -> list[str]:
+    """Names of the YAML files in a folder, without their endings, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
 def with_overrides(data: Any, overrides: Sequence[str]) -> Any:
     """A copy of ``data`` with each ``dotted.path=value`` of ``overrides`` set; values are read as YAML.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from artdet.config import StrictModel, read_yaml, validated, with_overrides
+from artdet.config import StrictModel, find_yaml, read_yaml, validated, with_overrides, yaml_names
 from artdet.data.sources import shipped_sources
 from artdet.errors import ConfigError, did_you_mean
 from artdet.resources import shipped
@@ -148,7 +148,7 @@ class Category:
 
 def category_names() -> list[str]:
     """Names of the shipped categories."""
-    return sorted(path.stem for path in shipped("configs").glob("*.yaml"))
+    return yaml_names(shipped("configs"))
 
 
 def load_category(name_or_path: str, taxonomy: Taxonomy, overrides: Sequence[str] = ()) -> Category:
@@ -162,12 +162,7 @@ def load_category(name_or_path: str, taxonomy: Taxonomy, overrides: Sequence[str
     Raises:
         ConfigError: if there is no such category; else naming every problem of the file, one a line.
     """
-    given = Path(name_or_path)
-    is_path = given.suffix in {".yaml", ".yml"} or len(given.parts) > 1
-    path = given if is_path else shipped("configs", f"{name_or_path}.yaml")
-    if not is_path and not path.is_file():
-        near = did_you_mean(name_or_path, category_names())
-        raise ConfigError(f"there is no category '{name_or_path}'.{near} Or name a file that ends in .yaml.")
+    path = find_yaml(name_or_path, shipped("configs"), kind="category")
     settings = validated(CategoryFile, with_overrides(read_yaml(path), overrides), where=str(path))
     wrong = [f"{path}: {problem}" for problem in _problems(settings, path, taxonomy)]
     if wrong:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
-from artdet.config import StrictModel, problems, read_yaml, with_overrides
+from artdet.config import StrictModel, find_yaml, problems, read_yaml, with_overrides, yaml_names
 from artdet.detections import MAX_SOURCES
 from artdet.detectors.base import MemberSettings
 from artdet.detectors.table import backend
@@ -83,7 +83,7 @@ class EnsembleFile:
 
 def ensemble_names() -> list[str]:
     """Names of the shipped ensembles."""
-    return sorted(path.stem for path in shipped("configs", "ensembles").glob("*.yaml"))
+    return yaml_names(shipped("configs", "ensembles"))
 
 
 def load_ensemble(name_or_path: str, overrides: Sequence[str] = ()) -> EnsembleFile:
@@ -96,12 +96,7 @@ def load_ensemble(name_or_path: str, overrides: Sequence[str] = ()) -> EnsembleF
     Raises:
         ConfigError: if there is no such ensemble; else naming every problem of the file, one a line.
     """
-    given = Path(name_or_path)
-    is_path = given.suffix in {".yaml", ".yml"} or len(given.parts) > 1
-    path = given if is_path else shipped("configs", "ensembles", f"{name_or_path}.yaml")
-    if not is_path and not path.is_file():
-        near = did_you_mean(name_or_path, ensemble_names())
-        raise ConfigError(f"there is no ensemble '{name_or_path}'.{near} Or name a file that ends in .yaml.")
+    path = find_yaml(name_or_path, shipped("configs", "ensembles"), kind="ensemble")
     data = with_overrides(read_yaml(path), overrides)
     return EnsembleFile(path.stem, path, parse_ensemble(data, where=str(path)))
 
