@@ -99,6 +99,22 @@ class Taxonomy:
         fine: NDArray[np.bool_] = self._coarse[labels] != labels
         return fine
 
+    def nearest(self, chosen: frozenset[int]) -> NDArray[np.int64]:
+        """For every node (len(nodes),) what it is among the chosen ones: itself, else its category, else -1.
+
+        >>> taxonomy = Taxonomy.load()
+        >>> targets = taxonomy.nearest(taxonomy.ids_of(["persons", "angel", "cow"]))
+        >>> [int(targets[taxonomy.id_of(name)]) for name in ("angel", "mary", "horse")]
+        [1, 0, -1]
+        """
+        if chosen not in self._nearest:
+            every = np.arange(len(self.nodes), dtype=np.int64)
+            own = np.isin(every, list(chosen))
+            targets = np.where(own, every, np.where(own[self._coarse], self._coarse, -1))
+            targets.flags.writeable = False
+            self._nearest[chosen] = targets
+        return self._nearest[chosen]
+
     def among(self, labels: NDArray[np.int64], chosen: frozenset[int]) -> NDArray[np.bool_]:
         """Whether nodes (N,) are among the chosen ones, themselves or by their category.
 
@@ -107,14 +123,12 @@ class Taxonomy:
         >>> taxonomy.among(ids, taxonomy.ids_of(["persons"])).tolist()
         [True, True, False]
         """
-        if chosen not in self._covered:
-            itself = np.isin(np.arange(len(self.nodes)), list(chosen))
-            self._covered[chosen] = itself | itself[self._coarse]
-        return self._covered[chosen][labels]
+        mask: NDArray[np.bool_] = self.nearest(chosen)[labels] >= 0
+        return mask
 
     @cached_property
-    def _covered(self) -> dict[frozenset[int], NDArray[np.bool_]]:
-        """For sets that were asked for, which nodes are among them: the same few sets are asked for at every image."""
+    def _nearest(self) -> dict[frozenset[int], NDArray[np.int64]]:
+        """What was worked out already: the same few sets are asked for at every image."""
         return {}
 
     def expanded(self, names: Iterable[str]) -> frozenset[int]:

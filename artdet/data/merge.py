@@ -19,7 +19,6 @@ from artdet.data.sampling import repeat_factors
 from artdet.data.sources import DATA_VARIABLE, data_folder, load_dataset
 from artdet.data.split import split_samples
 from artdet.errors import InputError, MissingData
-from artdet.labelmaps import IGNORED_ID
 from artdet.taxonomy import Taxonomy
 
 
@@ -179,20 +178,15 @@ def reduced(sample: Sample, classes: frozenset[int], taxonomy: Taxonomy, source:
         taxonomy: of them.
         source: with ``exhaustive`` and ``ignore``.
     """
-    nodes = np.arange(len(taxonomy.nodes))
-    coarse = taxonomy.coarse_of(nodes)
-    chosen = np.isin(nodes, list(classes))
-    target = np.where(chosen, nodes, np.where(chosen[coarse], coarse, IGNORED_ID))
-    target[list(taxonomy.ids_of(source.ignore))] = IGNORED_ID
-    labels = target[sample.truth.labels]
-    kept = labels != IGNORED_ID
+    labels = taxonomy.nearest(classes)[sample.truth.labels]
+    kept = (labels >= 0) & ~np.isin(sample.truth.labels, list(taxonomy.ids_of(source.ignore)))
     labelled = sample.labelled if source.exhaustive is None else taxonomy.ids_of(source.exhaustive)
     return replace(
         sample,
         truth=sample.truth[kept].relabelled(labels[kept]),
         crowd=sample.crowd[kept],
         difficult=sample.difficult[kept],
-        labelled=labelled & (classes | {int(coarse[label]) for label in classes}),
+        labelled=labelled & (classes | frozenset(taxonomy.coarse_of(np.array(sorted(classes))).tolist())),
     )
 
 

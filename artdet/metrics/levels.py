@@ -76,12 +76,10 @@ class Levels:
 
     def _worked_out(self, labelled: frozenset[int], level: Level) -> NDArray[np.int64]:
         """For every class, what it is at the level; ``_LEFT_OUT`` where it does not count."""
-        every = np.arange(len(self._taxonomy.nodes), dtype=np.int64)
-        category = self._taxonomy.coarse_of(every)
-        own = np.isin(every, list(labelled))
-        if level == "coarse":
-            return np.where(self._whole(labelled, category)[category], category, _LEFT_OUT)
-        return np.where(own, every, np.where(own[category], category, _LEFT_OUT))
+        if level == "fine":
+            return self._taxonomy.nearest(labelled)
+        category = self._taxonomy.coarse_of(np.arange(len(self._taxonomy.nodes)))
+        return np.where(self._whole(labelled, category)[category], category, _LEFT_OUT)
 
     def _whole(self, labelled: frozenset[int], category: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For every class, whether it is a category that was looked for as a whole: itself, or all of its classes."""
