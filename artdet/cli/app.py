@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,20 +161,15 @@ def _measured(evaluated: Evaluated | None) -> list[str]:
     return ["at IoU 0.5: {} hits, {} false alarms, {} misses (at whatever score the run kept)".format(*counts)]
 
 
-def _stoppable() -> Any:
+@contextmanager
+def _stoppable() -> Iterator[None]:
     """SIGTERM ends the App as Ctrl-C does, so that its servers end in order."""
-    import signal
-    from contextlib import contextmanager
 
-    @contextmanager
-    def handled() -> Any:
-        def stop(*_: object) -> None:
-            raise KeyboardInterrupt
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGTERM, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    return handled()
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

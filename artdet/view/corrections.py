@@ -191,6 +191,6 @@ def _size(row: Mapping[str, Any]) -> tuple[int, int]:
     metadata = row.get("metadata") or {}
     if metadata.get("width") and metadata.get("height"):
         return int(metadata["height"]), int(metadata["width"])
-    from artdet.images.reader import read_image
+    from artdet.images.header import image_size
 
-    return read_image(Path(row["filepath"]), max_side=64).original_size
+    return image_size(Path(row["filepath"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,8 @@ def update(
         LabelError: if the taxonomy does not know a label of the run.
         InputError: if the truth has no image of the run, or the run has no image.
     """
-    able = _able(run, taxonomy)
-    samples = _samples(run, truth) if truth else {}
+    survey = _surveyed(run, taxonomy)
+    samples = _samples(run, survey.files, truth) if truth else {}
     if truth and not samples:
         raise InputError(
             f"no image of {truth.name} (in {truth.root}) is in the run {run.folder} (of {run.root}). "
@@ -57,13 +58,13 @@ def update(
         )
     dataset = _dataset_of(run, reset=reset)
     has_truth = truth is not None or "truth" in dataset.get_field_schema()
-    declare(dataset, [documents.member_field(name) for name in _member_names(run)], truth=has_truth)
+    declare(dataset, [documents.member_field(name) for name in survey.members], truth=has_truth)
     kinds = declare_facts(dataset, truth) if truth else {}
     if truth:
         dataset.info[FACTS_KEY] = {target: name for name, (target, _) in kinds.items()}
         dataset.save()
     loaded = Loaded(dataset.name)
-    writer = Writer(dataset, run, taxonomy, able, loaded)
+    writer = Writer(dataset, run, taxonomy, survey.able, loaded)
     for batch in _batches(run.records()):
         writer.write([(record, samples.get(record.file)) for record in batch], kinds)
         progress(len(batch))
@@ -119,10 +120,33 @@ def _dataset_of(run: Run, *, reset: bool) -> Any:
     return dataset
 
 
-def _able(run: Run, taxonomy: Taxonomy) -> dict[str, frozenset[str]]:
-    """Category -> the ensemble members that gave a box of it anywhere in the run."""
+@dataclass(frozen=True)
+class _Survey:
+    """What must be known of a whole run before its first image is written.
+
+    Attributes:
+        files: of its images, in order.
+        members: names of the ensemble members whose boxes it kept.
+        able: category -> the members that gave a box of it anywhere in the run.
+    """
+
+    files: list[str]
+    members: list[str]
+    able: dict[str, frozenset[str]]
+
+
+def _surveyed(run: Run, taxonomy: Taxonomy) -> _Survey:
+    """Goes through the run once.
+
+    Raises:
+        LabelError: if the taxonomy does not know a label.
+    """
+    files: list[str] = []
+    members: dict[str, None] = {}
     able: dict[str, set[str]] = defaultdict(set)
     for record in run.records():
+        files.append(record.file)
+        members |= dict.fromkeys(record.members or ())
         try:
             for name, boxes in (record.members or {}).items():
                 for box in boxes:
@@ -131,20 +155,13 @@ def _able(run: Run, taxonomy: Taxonomy) -> dict[str, frozenset[str]]:
                 taxonomy.id_of(box.label)
         except LabelError as error:
             raise LabelError(f"{run.folder}: {error} Name the classes of the run with --taxonomy.") from error
-    return {category: frozenset(names) for category, names in able.items()}
+    return _Survey(files, list(members), {category: frozenset(names) for category, names in able.items()})
 
 
-def _member_names(run: Run) -> list[str]:
-    names: dict[str, None] = {}
-    for record in run.records():
-        names |= dict.fromkeys(record.members or ())
-    return list(names)
-
-
-def _samples(run: Run, truth: Dataset) -> dict[str, Sample]:
+def _samples(run: Run, files: list[str], truth: Dataset) -> dict[str, Sample]:
     """File of a record -> the sample of the same image."""
     samples = {sample.file: sample for sample in truth}
-    same = paired(Images(run.root, [record.file for record in run.records()]), Images(truth.root, list(samples)))
+    same = paired(Images(run.root, files), Images(truth.root, list(samples)))
     return {other: samples[file] for file, other in same.files.items()}
 
 
