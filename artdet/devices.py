@@ -1,4 +1,4 @@
-"""Where models run."""
+"""Where models run, and what is installed for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import shutil
 from pathlib import Path
 
 from artdet.errors import InputError
+
+CONTRIB = "pip install --force-reinstall --no-deps opencv-contrib-python-headless"
+"""Puts the one OpenCV build back that has all that artdet uses; uninstalling another build would break it as well."""
 
 
 def resolve_device(name: str) -> str:

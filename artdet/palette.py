@@ -39,8 +39,13 @@ def contrasting(colour: RGB) -> RGB:
     >>> contrasting((240, 228, 66)), contrasting((0, 60, 120))
     ((0, 0, 0), (255, 255, 255))
     """
-    luminance = float(_linear(colour) @ (0.2126, 0.7152, 0.0722))
-    return (0, 0, 0) if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else (255, 255, 255)
+    light = luminance(colour)
+    return (0, 0, 0) if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else (255, 255, 255)
+
+
+def luminance(colour: ArrayLike) -> float:
+    """Relative luminance (WCAG 2), from 0 to 1, of an sRGB colour (3,) from 0 to 255."""
+    return float(_linear(colour) @ (0.2126, 0.7152, 0.0722))
 
 
 def _colours(count: int) -> list[RGB]:

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from artdet.config import StrictModel
+from artdet.devices import CONTRIB
 from artdet.errors import ConfigError, MissingBackend
 from artdet.images import RGBImage
 
@@ -27,7 +28,6 @@ CANVAS = (512, 800)
 STYLE_CANVAS = 384.0
 """Longer side in pixels that the style networks work at."""
 
-CONTRIB = "pip install --force-reinstall --no-deps opencv-contrib-python-headless"
 
 _MOST_ENLARGED = 4.0
 _SHORTEST = 32  # pixels of the canvas; the filters and the style networks fail on narrower ones

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -91,7 +91,9 @@ def training_plan(merged: Merged, *, cores: int) -> TrainingPlan:
     epoch = float(merged.factors.sum())
     negative = np.array([entry.negative for entry in merged.train], dtype=bool)
     share = float(merged.factors[negative].sum()) / epoch
-    classes = tuple(_class_plan(name, merged) for name in settings.classes)
+    held = [entry.sample.truth.labels for entry in merged.train if not entry.negative]
+    factors = class_factors(held, settings.repeat_threshold)
+    classes = tuple(_class_plan(name, merged, factors) for name in settings.classes)
     return TrainingPlan(
         classes=classes,
         train=_by_source(merged.train, taxonomy),
@@ -114,10 +116,9 @@ def estimated_seconds(images: float, image_size: int, cores: int) -> float:
     return images * _SECONDS * (image_size / _PIXELS) ** 2 * _CORES / cores
 
 
-def _class_plan(name: str, merged: Merged) -> ClassPlan:
+def _class_plan(name: str, merged: Merged, factors: Mapping[int, float]) -> ClassPlan:
     taxonomy = merged.category.taxonomy
     label = taxonomy.id_of(name)
-    held = [entry.sample.truth.labels for entry in merged.train if not entry.negative]
     counts = np.array([int((entry.sample.truth.labels == label).sum()) for entry in merged.train])
     checked = np.array([_counting(entry, label, taxonomy) for entry in merged.validation])
     return ClassPlan(
@@ -125,7 +126,7 @@ def _class_plan(name: str, merged: Merged) -> ClassPlan:
         boxes=int(counts.sum()),
         images=int((counts > 0).sum()),
         not_looked_for=sum(not _looked_for(entry, label, taxonomy) for entry in merged.train),
-        repeat_factor=class_factors(held, merged.category.settings.repeat_threshold).get(label, 1.0),
+        repeat_factor=factors.get(label, 1.0),
         epoch_share=float(merged.factors[counts > 0].sum() / merged.factors.sum()),
         validation_boxes=int(checked.sum()),
         validation_images=int((checked > 0).sum()),

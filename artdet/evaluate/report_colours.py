@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from artdet.palette import RGB, category_colours
+from artdet.palette import RGB, category_colours, luminance
 from artdet.taxonomy import Taxonomy
 
 PAPER: dict[str, RGB] = {"light": (255, 255, 255), "dark": (22, 24, 29)}
@@ -39,7 +39,7 @@ def shaded(names: Sequence[str], colours: Mapping[str, str]) -> list[str]:
 
 def variables(taxonomy: Taxonomy, paper: RGB) -> dict[str, str]:
     """CSS variable -> the colour of a category, or a shade of it, made to show as a line on ``paper``."""
-    ink = (0, 0, 0) if _luminance(paper) > 0.5 else (255, 255, 255)
+    ink = (0, 0, 0) if luminance(paper) > 0.5 else (255, 255, 255)
     made = {}
     for index, colour in enumerate(category_colours(taxonomy).values()):
         base = _legible(colour, paper, ink)
@@ -53,14 +53,7 @@ def _legible(colour: RGB, paper: RGB, ink: RGB) -> RGB:
     shown: NDArray[np.float64] = np.array(colour, dtype=np.float64)
     for step in np.linspace(0, 1, 21):
         shown = np.round((1 - step) * np.array(colour) + step * np.array(ink))
-        light, dark = sorted((_luminance(shown.tolist()), _luminance(paper)), reverse=True)
+        light, dark = sorted((luminance(shown), luminance(paper)), reverse=True)
         if (light + 0.05) / (dark + 0.05) >= _CONTRAST:
             break
     return int(shown[0]), int(shown[1]), int(shown[2])
-
-
-def _luminance(colour: Sequence[float]) -> float:
-    """Relative luminance of sRGB from 0 to 255 (WCAG 2)."""
-    shares = np.array(colour) / 255
-    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
-    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
