@@ -39,6 +39,11 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path} is not valid YAML{line}: {problem}. Mend that line.") from error
 
 
+def yaml_text(data: Any) -> str:
+    """Plain data as YAML, keys in their order."""
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+
 def find_yaml(name_or_path: str, folder: Path, *, kind: str) -> Path:
     """The YAML file that a user names: a path, or the name of one in ``folder`` without its ending.
 

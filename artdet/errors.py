@@ -79,6 +79,14 @@ class RunError(ArtdetError):
     """A run folder cannot be read, written or continued."""
 
 
+class TrainingError(ArtdetError):
+    """Training cannot go on: memory ran out, or the weights are no numbers any more."""
+
+
+class TrainingStopped(ArtdetError):
+    """Training was asked to stop (Ctrl-C) and has saved where it is."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them when few.
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from artdet.config import StrictModel, find_yaml, read_yaml, validated, with_overrides, yaml_names
 from artdet.data.sources import shipped_sources
+from artdet.data.training_settings import TrainingSettings
 from artdet.errors import ConfigError, did_you_mean
 from artdet.resources import shipped
 from artdet.taxonomy import Taxonomy
@@ -102,7 +103,8 @@ class CategoryFile(StrictModel):
         negatives: images without the classes.
         repeat_threshold: share of the images below which a class is rare (Gupta 2019); 0 repeats nothing.
         image_size: of training, in pixels.
-        seed: of the split.
+        seed: of the split, and of all that training draws.
+        training: how the detector is trained.
     """
 
     description: str = ""
@@ -112,6 +114,7 @@ class CategoryFile(StrictModel):
     repeat_threshold: float = Field(default=0.05, ge=0, le=1)
     image_size: int = Field(default=512, ge=32, multiple_of=32)
     seed: int = Field(default=0, ge=0)
+    training: TrainingSettings = TrainingSettings()
 
     @field_validator("classes")
     @classmethod

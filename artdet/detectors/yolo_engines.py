@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from artdet.detectors.yolo_network import NetworkInfo, build_network, cache_plac
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.modelfiles import ModelFiles
+
+if TYPE_CHECKING:
+    import torch
 
 Output = NDArray[np.float32]
 """One image's candidates (4 + classes, A), or (M, 6) of an end-to-end network; see ``yolo_network.exported``."""
@@ -34,7 +37,8 @@ class Engine(Protocol):
 def open_engine(name: str, files: ModelFiles, *, device: str, context: LoadContext) -> Engine:
     """The engine ``name`` (``"torch"``, ``"onnx"`` or ``"openvino"``) with the network of ``files``."""
     if name == "torch":
-        return TorchEngine(files, device, context)
+        network, info = build_network(files, trusted=context.trust_weights)
+        return TorchEngine(network, info, device=device, threads=context.threads)
     return OnnxEngine(files, context) if name == "onnx" else OpenVinoEngine(files, context)
 
 
@@ -43,15 +47,19 @@ class TorchEngine:
 
     On the CPU they go one by one: together they are hardly quicker, and sums differ in their last digits with the
     batch, so that a run that is stopped and continued would give other lines.
+
+    Args:
+        network: as :func:`artdet.detectors.yolo_network.for_inference` gives it.
+        info: of the network.
     """
 
-    def __init__(self, files: ModelFiles, device: str, context: LoadContext) -> None:
-        network, self.info = build_network(files, trusted=context.trust_weights)
+    def __init__(self, network: torch.nn.Module, info: NetworkInfo, *, device: str, threads: int) -> None:
+        self.info = info
         import torch
 
         if device == "cpu":
             # Importing ultralytics, and choosing a device through it, lowers torch's threads.
-            torch.set_num_threads(context.threads)
+            torch.set_num_threads(threads)
         self._network = network.to(device).to(memory_format=torch.channels_last)
         self._device = device
         self._torch = torch

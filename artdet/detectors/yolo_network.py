@@ -82,14 +82,24 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
     """
     quiet_ultralytics()
     network, classes, size = _from_pickle(files, trusted) if is_pickle(files.model) else _from_safetensors(files)
+    end_to_end = bool(getattr(network.model[-1], "end2end", False))
+    info = NetworkInfo(classes, size, int(max(network.stride)), end_to_end)
+    return for_inference(network), info
+
+
+def for_inference(network: Any) -> torch.nn.Module:
+    """A detection network of ultralytics, in evaluation mode with layers fused, that takes uint8 RGB (N, H, W, 3).
+
+    Args:
+        network: it is changed.
+    """
     network = network.float().eval()
     network.fuse(verbose=False)
     head = network.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", True
     for parameter in network.parameters():
         parameter.requires_grad = False
-    info = NetworkInfo(classes, size, int(max(network.stride)), bool(getattr(head, "end2end", False)))
-    return _with_input_scaling(network), info
+    return _with_input_scaling(network)
 
 
 def exported(files: ModelFiles, *, trusted: bool) -> tuple[Path, NetworkInfo]:

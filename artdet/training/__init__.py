@@ -1,0 +1,1 @@
+"""Training of detectors: what all backends share, and the backends."""

@@ -1,0 +1,51 @@
+"""Checkpoints of torch trainings, and the weights that are kept: written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from artdet.atomic import whole_file
+from artdet.config import yaml_text
+from artdet.errors import RunError
+from artdet.modelfiles import ModelCard
+from artdet.training.folder import TrainingFolder
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes everything that going on needs: tensors, numbers, strings and containers of them."""
+    with whole_file(path) as stream:
+        torch.save(dict(state), stream)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """What :func:`save_checkpoint` wrote; ``None`` if there is none. No code of the file is run.
+
+    Raises:
+        RunError: if the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and torch have their own classes
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{path} cannot be read ({reason}). Train again in another folder.") from error
+    return state
+
+
+def save_weights(folder: TrainingFolder, tensors: Mapping[str, torch.Tensor], card: ModelCard) -> None:
+    """Writes the model of a run: weights as float16, and the card that tells how to rebuild it."""
+    halves = {name: _half(tensor) for name, tensor in tensors.items()}
+    with whole_file(folder.model) as stream:
+        stream.write(save(halves))
+    folder.write(folder.card, yaml_text(card.model_dump(mode="json", exclude_none=True)))
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    plain = tensor.detach().cpu().contiguous()
+    return plain.half() if plain.is_floating_point() else plain.clone()

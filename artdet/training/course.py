@@ -1,0 +1,200 @@
+"""What every backend gets to train, and how the training goes so far."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from artdet.data.category import Category
+from artdet.data.merge import Entry, Merged
+from artdet.data.training_settings import TrainingSettings
+from artdet.detectors.base import Detector
+from artdet.errors import TrainingError
+from artdet.modelfiles import ModelFiles
+from artdet.training.examples import Example
+from artdet.training.folder import Epoch, TrainingFolder
+from artdet.training.pictures import Pictures
+from artdet.training.validation import Figures, validated
+
+SAVE_EVERY = 600.0
+"""Seconds between two checkpoints inside a long epoch."""
+
+
+class Watch(Protocol):
+    """Shows how the training goes; ``artdet train`` has one for terminals and logs."""
+
+    def steps(self, epoch: int, epochs: int, done: int, total: int, losses: Mapping[str, float]) -> None:
+        """After each step: of how many in this epoch it is."""
+
+    def validating(self, done: int, total: int) -> None:
+        """While validation runs: images."""
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        """After each epoch."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing, a sentence."""
+
+
+class SilentWatch:
+    """Shows nothing; for tests and programs."""
+
+    def steps(self, epoch: int, epochs: int, done: int, total: int, losses: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def validating(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be trained.
+
+    Attributes:
+        data: merged sources of the category.
+        examples: its training images, in the numbering of the classes; ``data.factors`` belongs to them.
+        pictures: reads training images, or variants of them.
+        validation: entries to validate on.
+        validation_pictures: reads those, never variants.
+        start: weights to begin with; ``None`` for random ones.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+        threads: of the CPU.
+        seed: of everything that is drawn.
+    """
+
+    data: Merged
+    examples: tuple[Example, ...]
+    pictures: Pictures
+    validation: tuple[Entry, ...]
+    validation_pictures: Pictures
+    start: ModelFiles | None
+    device: str
+    threads: int
+    seed: int
+
+    @property
+    def category(self) -> Category:
+        """What the detector learns."""
+        return self.data.category
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """How it learns."""
+        return self.category.settings.training
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of the detector's outputs."""
+        return self.category.settings.classes
+
+
+class Course:
+    """How a training goes: its epochs, which one is the best, and when it ends.
+
+    Args:
+        task: what is trained.
+        folder: where everything is written.
+        watch: shows progress.
+        after_epoch: called with all epochs so far after each: curves, TensorBoard.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        folder: TrainingFolder,
+        watch: Watch,
+        after_epoch: Callable[[Sequence[Epoch]], None] = lambda epochs: None,
+    ) -> None:
+        self.task, self.folder, self.watch = task, folder, watch
+        self.epochs: list[Epoch] = list(folder.epochs())
+        self._after_epoch = after_epoch
+        self._saved = time.monotonic()
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch with the best figures so far."""
+        return next((epoch for epoch in reversed(self.epochs) if epoch.best), None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or none became better for as long as ``patience`` says."""
+        settings = self.task.settings
+        if len(self.epochs) >= settings.epochs:
+            return True
+        best = self.best
+        return bool(settings.patience and best and len(self.epochs) - best.number >= settings.patience)
+
+    def go_on_from(self, done: int) -> None:
+        """Forgets epochs that the checkpoint does not hold: a killed process wrote their line and not their weights."""
+        self.epochs = self.epochs[:done]
+
+    def due(self, number: int) -> bool:
+        """Whether an epoch, from 1, is to be validated."""
+        settings = self.task.settings
+        return number % settings.validate_every == 0 or number == settings.epochs
+
+    def figures(self, detector: Detector) -> Figures:
+        """Measures a detector on the validation images."""
+        total, done = len(self.task.validation), 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            self.watch.validating(done, total)
+
+        taxonomy = self.task.category.taxonomy
+        return validated(detector, self.task.validation, self.task.validation_pictures, taxonomy, advance)
+
+    def judged(self, epoch: Epoch) -> Epoch:
+        """The epoch, marked if it is the best so far. Not written yet: its weights are to be saved before."""
+        best = self.best
+        if epoch.figures is None:
+            return epoch
+        is_best = best is None or best.figures is None or epoch.figures.fitness > best.figures.fitness
+        return Epoch(**{**epoch.__dict__, "best": is_best})
+
+    def add(self, epoch: Epoch) -> None:
+        """Writes down an epoch whose weights are saved."""
+        self.epochs.append(epoch)
+        self.folder.write_epochs(self.epochs)
+        self._saved = time.monotonic()
+        self._after_epoch(self.epochs)
+        self.watch.epoch(epoch, self.task.settings.epochs)
+
+    def check_loss(self, losses: Mapping[str, float]) -> None:
+        """Ends a training whose loss is no number.
+
+        Raises:
+            TrainingError: saying where the last good weights are.
+        """
+        if all(math.isfinite(value) for value in losses.values()):
+            return
+        where = len(self.epochs) + 1
+        kept = f"The last good weights are in {self.folder.path}. " if self.folder.checkpoint.exists() else ""
+        raise TrainingError(
+            f"the loss is not a number any more (epoch {where}: {_shown(losses)}). {kept}"
+            "Train again with a smaller learning rate: --set training.learning_rate=0.001, or with "
+            "--set training.precision=float32."
+        )
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether the last checkpoint is so old that one should be made inside the epoch."""
+        return time.monotonic() - self._saved > SAVE_EVERY
+
+    def saved(self) -> None:
+        """Takes note of a checkpoint inside an epoch."""
+        self._saved = time.monotonic()
+
+
+def _shown(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
