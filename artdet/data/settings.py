@@ -19,7 +19,8 @@ class SourceFile(StrictModel):
         format: which reader.
         path: a folder, or the annotation file itself. A relative one is looked up beside the yaml file, then below
             ``ARTDET_DATA_DIR`` (``data`` in the current folder where that is not set).
-        images: folder of the images; the format's usual places by default.
+        images: folder of the images; the format's usual places by default. Where it is not below ``path``, it is looked
+            for below ``ARTDET_DATA_DIR``.
         annotations: file or folder of the annotations; the format's usual places by default.
         image_list: a text file with an image a line; in Pascal VOC's form with ``1`` (has objects) or ``-1`` (has none,
             needs no annotation) behind it. Only listed images belong to the source.

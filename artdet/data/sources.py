@@ -95,7 +95,15 @@ def _from_yaml(path: Path, format: str | None) -> SourceFile:
     settings = validated(SourceFile, content, where=str(path))
     place = _existing(settings, path)
     update = {"path": str(place), "label_map": _label_map(settings.label_map, place, path)}
-    return settings.model_copy(update=update)
+    return _with_images(settings.model_copy(update=update))
+
+
+def _with_images(settings: SourceFile) -> SourceFile:
+    """With images that are not beside the annotations looked for in the data folder: artdet has boxes on some sets."""
+    if settings.images is None or (settings.folder / settings.images).exists():
+        return settings
+    elsewhere = data_folder() / settings.images
+    return settings.model_copy(update={"images": str(elsewhere)}) if elsewhere.exists() else settings
 
 
 def _existing(settings: SourceFile, yaml: Path) -> Path:
