@@ -40,6 +40,7 @@ def modules_after(*arguments):
         ("data", "convert"),
         ("data", "from-fiftyone"),
         ("data", "artify"),
+        ("data", "fetch"),
         ("evaluate",),
         ("app",),
         ("classes",),

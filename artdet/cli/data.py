@@ -11,6 +11,8 @@ COMMANDS = {
     "convert": "artdet.cli.data_convert",
     "from-fiftyone": "artdet.cli.from_fiftyone",
     "artify": "artdet.cli.data_artify",
+    "fetch": "artdet.cli.data_fetch",
+    "compose": "artdet.cli.data_compose",
 }
 """Command -> the module that holds it, under the name ``command``. A new one is one file and one row."""
 

@@ -12,20 +12,20 @@ LOG_EVERY = 30.0
 
 
 @contextmanager
-def progress_bar(verb: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(verb: str, total: int, *, unit: str = "images") -> Iterator[Callable[[int], None]]:
     """Shows how far a work on ``total`` images is; yields what takes the number of images just done.
 
     The first call says how many were done before, which do not count into the rate.
     """
     if sys.stderr.isatty():
-        with _bar(verb, total) as advance:
+        with _bar(verb, total, unit) as advance:
             yield advance
     else:
-        yield _Log(verb, total).advance
+        yield _Log(verb, total, unit).advance
 
 
 @contextmanager
-def _bar(verb: str, total: int) -> Iterator[Callable[[int], None]]:
+def _bar(verb: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -38,7 +38,7 @@ def _bar(verb: str, total: int) -> Iterator[Callable[[int], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(verb, total=total, rate="")
-        meter = _Meter()
+        meter = _Meter(unit)
 
         def advance(count: int) -> None:
             meter.add(count)
@@ -50,7 +50,8 @@ def _bar(verb: str, total: int) -> Iterator[Callable[[int], None]]:
 class _Meter:
     """Images per second, without those that were done before the first look at the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
         self._start: float | None = None
         self.count = 0
         self.before = 0
@@ -70,14 +71,14 @@ class _Meter:
 
     @property
     def text(self) -> str:
-        return f"{self.rate:.1f} images/s" if self.count else ""
+        return f"{self.rate:.1f} {self._unit}/s" if self.count else ""
 
 
 class _Log:
-    def __init__(self, verb: str, total: int) -> None:
+    def __init__(self, verb: str, total: int, unit: str) -> None:
         self._verb = verb
         self._total = total
-        self._meter = _Meter()
+        self._meter = _Meter(unit)
         self._said = time.perf_counter()
 
     def advance(self, count: int) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from artdet.data.listing import only_listed
 from artdet.data.problems import Problems
 from artdet.data.raw import RawBox, RawImage, RawSet
 from artdet.data.settings import SourceFile
@@ -51,7 +52,8 @@ def read(source: SourceFile, problems: Problems) -> RawSet:
     labelled = _names(ours.get("exhaustive"))
     listed = tuple(_image(entry, boxes.get(key, ()), root, labelled) for key, entry in images.items())
     licence = info.get("licence") or info.get("license") or ""
-    return RawSet(root, listed, tuple(dict.fromkeys(names.values())), str(licence))
+    chosen = only_listed(source, listed, problems)
+    return RawSet(root, chosen, tuple(dict.fromkeys(names.values())), str(licence))
 
 
 def _is_coco(path: Path) -> bool:

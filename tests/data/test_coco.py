@@ -227,3 +227,9 @@ RECOGNISED = {
 @pytest.mark.parametrize(("texts", "path", "expected"), RECOGNISED.values(), ids=RECOGNISED)
 def test_recognises(make_set: MakeSet, texts: dict[str, Any], path: str, expected: bool) -> None:
     assert coco.recognises(make_set((), texts) / path) is expected
+
+
+def test_list(make_set: MakeSet, read_raw: ReadRaw) -> None:
+    folder = make_set((), {"x.json": data([entry(1), entry(2)]), "val.txt": "2.png\n"})
+    raw, _ = read_raw("coco", folder, image_list="val.txt")
+    assert [image.file for image in raw.images] == ["2.png"]

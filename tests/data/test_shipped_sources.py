@@ -24,7 +24,9 @@ YOLO = {
     "ships": "photos/ships",
     "weizmann_horses": "photos/weizmann_horses",
 }
-MAPS = {"coco256": "coco80", "people_art_train": "people_art", "people_art_val": "people_art"}
+MAPS = {"coco256": "coco80", "people_art_train": "people_art", "people_art_val": "people_art",
+        "coco2014": "coco", "coco2017": "coco", "open_images": "openimages"}  # fmt: skip
+FETCHED = {"coco2014", "coco2017", "iconart", "open_images"}
 ALL = [*YOLO, "byzart2k", "enluminures", "people_art_train", "people_art_val"]
 
 
@@ -65,7 +67,7 @@ def label_map(source):
 
 
 def test_the_shipped_sources():
-    assert set(shipped_sources()) == {*ALL, "examples"}
+    assert set(shipped_sources()) == {*ALL, *FETCHED, "examples"}
 
 
 @pytest.mark.parametrize("source", ALL)
