@@ -22,6 +22,7 @@ import click
     metavar="S",
     help="Drop boxes below S, in place of the ensemble's thresholds.",
 )
+@click.option("--tta", is_flag=True, help="Look at every image mirrored and at several sizes: better, and slower.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N, mps or auto.")
 @click.option(
     "--engine",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from artdet.boxes import clipped
 from artdet.config import StrictModel
@@ -17,6 +17,8 @@ from artdet.detections import Detections
 from artdet.images import RGBImage
 from artdet.labelmaps import IGNORED_ID, LabelMap
 from artdet.taxonomy import Taxonomy
+
+Scale = Annotated[float, Field(ge=0.25, le=4)]
 
 
 class Detector(Protocol):
@@ -28,6 +30,38 @@ class Detector(Protocol):
 
     def detect(self, images: Sequence[RGBImage]) -> list[Detections]:
         """Boxes of each image, RGB uint8 (H, W, 3), in pixels of that image; one entry per image, in order."""
+
+
+class ScalableDetector(Detector, Protocol):
+    """A detector that takes pictures at any scale, so that it can see one at several; see ``artdet.ensemble.tta``."""
+
+    @property
+    def max_detections(self) -> int:
+        """It gives at most so many boxes an image."""
+
+    def at_scale(self, ratio: float) -> ScalableDetector:
+        """The same network, not loaded again, on pictures ``ratio`` times as large as it takes them by itself."""
+
+
+class Augmentation(StrictModel):
+    """Test-time augmentation: the views of every image, and how what is found in them becomes one set.
+
+    Attributes:
+        flip: whether each scale is also seen mirrored, left and right exchanged.
+        scales: sizes of the views in sizes that the member takes pictures at by itself.
+        iou: boxes of different views that overlap by more than this are one object.
+    """
+
+    flip: bool = True
+    scales: tuple[Scale, ...] = Field(default=(0.9, 1.2), min_length=1, max_length=8)
+    iou: float = Field(default=0.55, gt=0, lt=1)
+
+    @field_validator("scales")
+    @classmethod
+    def _scales_differ(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(scales)) < len(scales):
+            raise ValueError("each scale must appear once, since equal views would only cost time")
+        return scales
 
 
 class MemberSettings(StrictModel):
@@ -50,6 +84,16 @@ class MemberSettings(StrictModel):
     min_score: float = Field(default=0.0, ge=0, le=1)
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     get: str | None = None
+
+
+class ScalableSettings(MemberSettings):
+    """Settings of a member that is a :class:`ScalableDetector`.
+
+    Attributes:
+        tta: test-time augmentation; ``None`` is a single view.
+    """
+
+    tta: Augmentation | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from pydantic import Field
 
 from artdet.config import read_yaml
 from artdet.detections import Detections
-from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_ids, to_detections
+from artdet.detectors.base import Detector, LoadContext, MemberSettings, ScalableSettings, class_ids, to_detections
+from artdet.detectors.detectron2_trained import ARCHITECTURES, has_normalised_fpn, network_options
 from artdet.devices import is_installed, resolve_device
 from artdet.errors import ConfigError, MissingBackend, ModelError
 from artdet.images import RGBImage
@@ -26,6 +27,7 @@ from artdet.modelfiles import (
     ModelFiles,
     file_sha256,
     find_model,
+    load_tensors,
     missing_weights,
     read_card,
     refuse_pickle,
@@ -37,11 +39,12 @@ INSTALL = "pip install --no-build-isolation 'git+https://github.com/facebookrese
 CHECKPOINTS = frozenset({".safetensors", ".pth", ".pkl"})
 
 
-class Settings(MemberSettings):
+class Settings(ScalableSettings):
     """A network of Detectron2.
 
     Attributes:
-        config: a ``.yaml`` of Detectron2, or a name in its model zoo: ``COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml``.
+        config: a ``.yaml`` of Detectron2, or a name in its model zoo: ``COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml``;
+            not needed for weights that artdet trained, whose card tells it.
         weights: a checkpoint (``.safetensors`` of a state dict; ``.pth`` and ``.pkl`` are pickles).
         classes: names in the order of the network's outputs; by default those of a card beside the checkpoint, else
             those that Detectron2 knows for the config's test set.
@@ -51,7 +54,7 @@ class Settings(MemberSettings):
     """
 
     detector: Literal["detectron2"] = "detectron2"
-    config: str
+    config: str | None = None
     weights: str
     classes: tuple[str, ...] | None = Field(default=None, min_length=1)
     options: dict[str, Any] = Field(default_factory=dict)
@@ -64,8 +67,8 @@ def requirements(settings: MemberSettings, context: LoadContext) -> list[str]:
     missing = []
     if not is_installed("detectron2"):
         missing.append(f"{own.name}: Detectron2 is not installed; get it with: {INSTALL}")
-    elif find_config(own.config, context.folder) is None:
-        missing.append(_missing_config(own))
+    elif own.config is not None and find_config(own.config, context.folder) is None:
+        missing.append(_missing_config(own.name, own.config))
     if find_model(own.weights, context.folder) is None:
         missing.append(missing_weights(own.name, own.weights, own.get))
     return missing
@@ -74,7 +77,8 @@ def requirements(settings: MemberSettings, context: LoadContext) -> list[str]:
 def fingerprint(settings: MemberSettings, context: LoadContext) -> Mapping[str, str]:
     """Hashes of checkpoint, card and config, and the library's version; see :class:`artdet.detectors.base.Backend`."""
     own = cast(Settings, settings)
-    config, files = _config(own, context), _files(own, context)
+    files = _files(own, context)
+    config = _config(own, context, files)
     hashes = "".join(file_sha256(path) for path in config_files(config))
     card = {"card_sha256": file_sha256(files.card)} if files.card else {}
     return {
@@ -90,12 +94,13 @@ def load(settings: MemberSettings, context: LoadContext) -> Detector:
     own = cast(Settings, settings)
     if not is_installed("detectron2"):
         raise MissingBackend("Detectron2", f"the detector '{own.name}'", f"Install it with: {INSTALL}")
-    config, files = _config(own, context), _files(own, context)
+    files = _files(own, context)
+    config = _config(own, context, files)
     refuse_pickle(files.model, trusted=context.trust_weights)
     list(config_files(config))  # refuses what Detectron2 would fetch or run
     from artdet.detectors import detectron2_model
 
-    options = {**own.options, "MODEL.DEVICE": resolve_device(context.device)}
+    options = {**_card_options(own, files), **own.options, "MODEL.DEVICE": resolve_device(context.device)}
     cfg = detectron2_model.read_config(config, options)
     names = own.classes or _card_classes(files) or detectron2_model.catalog_classes(cfg, config)
     network = detectron2_model.load_network(cfg, files.model, classes=len(names))
@@ -168,18 +173,42 @@ def _card_classes(files: ModelFiles) -> tuple[str, ...] | None:
     return None if files.card is None else read_card(files, backend="detectron2").classes
 
 
-def _missing_config(settings: Settings) -> str:
-    return (
-        f"{settings.name}: the config '{settings.config}' is neither a file nor in Detectron2's model zoo; "
-        "name a .yaml of Detectron2"
+def _card_options(settings: Settings, files: ModelFiles) -> dict[str, Any]:
+    """What card and tensors of a network that artdet trained tell; nothing where a config is named."""
+    if settings.config is not None:
+        return {}
+    card = read_card(files, backend="detectron2")
+    return network_options(
+        len(card.classes),
+        min_size=card.min_size,
+        max_size=card.max_size,
+        normalised_fpn=has_normalised_fpn(load_tensors(files.model)),
     )
 
 
-def _config(settings: Settings, context: LoadContext) -> Path:
-    path = find_config(settings.config, context.folder)
+def _missing_config(member: str, config: str) -> str:
+    return (
+        f"{member}: the config '{config}' is neither a file nor in Detectron2's model zoo; name a .yaml of Detectron2"
+    )
+
+
+def _config(settings: Settings, context: LoadContext, files: ModelFiles) -> Path:
+    name = settings.config or _card_config(files)
+    path = find_config(name, context.folder)
     if path is None:
-        raise ConfigError(_missing_config(settings) + ".")
+        raise ConfigError(_missing_config(settings.name, name) + ".")
     return path
+
+
+def _card_config(files: ModelFiles) -> str:
+    card = read_card(files, backend="detectron2")
+    if card.architecture not in ARCHITECTURES or files.model.suffix != ".safetensors":
+        known = ", ".join(ARCHITECTURES)
+        raise ModelError(
+            f"{files.model} is no network that artdet trained ({known}, as .safetensors). "
+            "Write the config that it was made by as `config:`."
+        )
+    return ARCHITECTURES[card.architecture]
 
 
 def _files(settings: Settings, context: LoadContext) -> ModelFiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,19 @@ class Detectron2Detector:
         self._cfg = cfg
         self._settings = settings
         self._class_ids = class_ids
+        self._ratio = 1.0
         self.labels = frozenset(int(label) for label in class_ids if label != IGNORED_ID)
+
+    @property
+    def max_detections(self) -> int:
+        """It gives at most so many boxes an image."""
+        return int(self._cfg.TEST.DETECTIONS_PER_IMAGE)
+
+    def at_scale(self, ratio: float) -> Detectron2Detector:
+        """The same network on pictures ``ratio`` times as large as the config says."""
+        scaled = copy.copy(self)
+        scaled._ratio = self._ratio * ratio
+        return scaled
 
     def detect(self, images: Sequence[RGBImage]) -> list[Detections]:
         """Boxes of each image, RGB uint8 (H, W, 3)."""
@@ -126,10 +139,14 @@ class Detectron2Detector:
 
     def _input(self, image: RGBImage) -> dict[str, Any]:
         sizes = self._cfg.INPUT
-        pixels = in_order(thickened(image, sizes.MAX_SIZE_TEST), sizes.FORMAT)
+        short, long = (round(side * self._ratio) for side in (sizes.MIN_SIZE_TEST, sizes.MAX_SIZE_TEST))
+        pixels = in_order(thickened(image, long), sizes.FORMAT)
         height, width = pixels.shape[:2]
-        if sizes.MIN_SIZE_TEST:  # 0 stands for the picture's own size
-            new = ResizeShortestEdge.get_output_shape(height, width, sizes.MIN_SIZE_TEST, sizes.MAX_SIZE_TEST)
+        if short:
+            new = ResizeShortestEdge.get_output_shape(height, width, short, long)
+        else:  # 0 stands for the picture's own size
+            new = (max(1, round(height * self._ratio)), max(1, round(width * self._ratio)))
+        if new != (height, width):
             pixels = ResizeTransform(height, width, *new).apply_image(pixels)
         planes = torch.as_tensor(pixels.astype(np.float32).transpose(2, 0, 1))
         return {"image": planes, "height": height, "width": width}

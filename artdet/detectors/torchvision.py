@@ -1,4 +1,4 @@
-"""Faster R-CNN with a feature pyramid (Ren 2015, Lin 2017) of torchvision, on three backbones."""
+"""Faster R-CNN with a feature pyramid (Ren 2015, Lin 2017) of torchvision, on four backbones."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import Literal, cast
 
 from pydantic import Field
 
-from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_ids
+from artdet.detectors.base import Detector, LoadContext, MemberSettings, ScalableSettings, class_ids
 from artdet.devices import resolve_device
 from artdet.errors import ModelError
 from artdet.modelfiles import ModelCard, ModelFiles, file_sha256, find_model, missing_weights, read_card, require_model
 
 ARCHITECTURES = {
     "fasterrcnn_resnet50_fpn": "resnet50",
+    "fasterrcnn_resnet50_fpn_v2": "resnet50",
     "fasterrcnn_resnet101_fpn": "resnet101",
     "fasterrcnn_resnext101_32x8d_fpn": "resnext101_32x8d",
+    "fasterrcnn_mobilenet_v3_large_fpn": "mobilenet_v3_large",
+    "fasterrcnn_mobilenet_v3_large_320_fpn": "mobilenet_v3_large",
 }
 """Architecture in a card -> torchvision's name of its backbone."""
 
@@ -26,7 +29,7 @@ COCO_FILE = "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"
 """Name of their file; it ends with the beginning of the file's SHA-256, which torchvision checks."""
 
 
-class Settings(MemberSettings):
+class Settings(ScalableSettings):
     """A Faster R-CNN of torchvision.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,50 +12,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torchvision.models.detection import FasterRCNN, FasterRCNN_ResNet50_FPN_Weights
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 
 from artdet.detections import Detections
 from artdet.detectors.base import to_detections
 from artdet.detectors.slivers import thickened
-from artdet.detectors.torchvision import ARCHITECTURES, Settings
+from artdet.detectors.torchvision import Settings
+from artdet.detectors.torchvision_architectures import as_named_now, build_network
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.labelmaps import IGNORED_ID
 from artdet.modelfiles import ModelCard, ModelFiles, first_mismatches, load_tensors
 
-SHORT_SIDE, LONG_SIDE = 800, 1333
-"""Pixels; the sizes of the FPN paper (Lin 2017), where neither settings nor card give others."""
-
 NO_OBJECT = frozenset({"__background__", "N/A"})
 """What torchvision calls those of its 91 COCO outputs that stand for no class."""
-
-
-def build_network(
-    architecture: str, outputs: int, settings: Settings, *, sizes: tuple[int | None, int | None] = (None, None)
-) -> FasterRCNN:
-    """A network with random weights, ready to load others.
-
-    Batch normalisation is frozen: it takes the tensors of a trained ``BatchNorm2d`` as well.
-
-    Args:
-        architecture: key of ``ARCHITECTURES``.
-        outputs: number of classes with background.
-        settings: give thresholds and, where set, sizes.
-        sizes: short side and limit of the long side in pixels that the model was trained at, where known.
-    """
-    backbone = resnet_fpn_backbone(
-        backbone_name=ARCHITECTURES[architecture], weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=0
-    )
-    return FasterRCNN(
-        backbone,
-        num_classes=outputs,
-        min_size=settings.min_size or sizes[0] or SHORT_SIDE,
-        max_size=settings.max_size or sizes[1] or LONG_SIDE,
-        box_score_thresh=settings.score_threshold,
-        box_nms_thresh=settings.nms_iou,
-        box_detections_per_img=settings.max_detections,
-    )
 
 
 def load_network(files: ModelFiles, card: ModelCard, settings: Settings) -> FasterRCNN:
@@ -89,7 +60,7 @@ def coco_network(settings: Settings) -> tuple[FasterRCNN, list[str | None]]:
     for module in network.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = 0.0  # as they were trained
-    fill(network, tensors, where="torchvision's COCO weights")
+    fill(network, as_named_now(tensors), where="torchvision's COCO weights")
     return network, names
 
 
@@ -146,10 +117,34 @@ class TorchvisionDetector:
         self._settings = settings
         self._class_ids = class_ids
         self._device = device
+        # Training may scale to one of several sizes; testing takes the last.
+        self._sides = (int(network.transform.min_size[-1]), int(network.transform.max_size))
         self.labels = frozenset(int(label) for label in class_ids if label != IGNORED_ID)
+
+    @property
+    def max_detections(self) -> int:
+        """It gives at most so many boxes an image."""
+        return self._settings.max_detections
+
+    def at_scale(self, ratio: float) -> TorchvisionDetector:
+        """The same network, with the short side and the limit of the long side ``ratio`` times as long."""
+        scaled = copy.copy(self)
+        short, long = self._sides
+        scaled._sides = (max(1, round(short * ratio)), max(1, round(long * ratio)))
+        return scaled
 
     def detect(self, images: Sequence[RGBImage]) -> list[Detections]:
         """Boxes of each image, RGB uint8 (H, W, 3)."""
+        # One network serves all scales and perhaps a trainer, so its own sizes come back afterwards.
+        transform = self._network.transform
+        own = transform.min_size, transform.max_size
+        transform.min_size, transform.max_size = (self._sides[0],), self._sides[1]
+        try:
+            return self._detect(images)
+        finally:
+            transform.min_size, transform.max_size = own
+
+    def _detect(self, images: Sequence[RGBImage]) -> list[Detections]:
         found: list[Detections] = []
         for start in range(0, len(images), self._settings.batch):
             some = images[start : start + self._settings.batch]
@@ -159,7 +154,7 @@ class TorchvisionDetector:
         return found
 
     def _tensor(self, image: RGBImage) -> torch.Tensor:
-        thick = thickened(image, self._network.transform.max_size)
+        thick = thickened(image, self._sides[1])
         planes = torch.from_numpy(np.array(thick).transpose(2, 0, 1))
         return planes.to(self._device).float().div(255)
 

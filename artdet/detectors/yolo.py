@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from artdet.detectors.base import Detector, LoadContext, MemberSettings, class_ids
+from artdet.detectors.base import Detector, LoadContext, MemberSettings, ScalableSettings, class_ids
 from artdet.devices import is_installed, resolve_device
 from artdet.errors import InputError, MissingBackend, ModelError
+from artdet.labelmaps import IGNORED_ID
 from artdet.modelfiles import ModelFiles, file_sha256, find_model, is_pickle, missing_weights, require_model
+from artdet.taxonomy import Taxonomy
 
 ENGINES = {"openvino": ("openvino", "onnx"), "onnx": ("onnxruntime", "onnx"), "torch": ("torch",)}
 """Engine -> packages that it needs (onnx is what torch exports with); the quickest on a CPU first."""
@@ -22,13 +26,13 @@ INSTALL = {
 }
 
 
-class Settings(MemberSettings):
+class Settings(ScalableSettings):
     """A YOLO member.
 
     Attributes:
         weights: name of a bundled or trained model, a ``*.safetensors`` with its card, or a ``.pt`` of ultralytics.
         image_size: side in pixels that the longer side of a picture is scaled to; the model's own by default.
-        nms_iou: boxes of one class that overlap more are one object.
+        nms_iou: boxes of one category that overlap more are one object, whose most confident label stays.
         max_detections: at most so many boxes an image, the most confident ones.
     """
 
@@ -65,7 +69,15 @@ def load(settings: MemberSettings, context: LoadContext) -> Detector:
     device = resolve_device(context.device)
     engine = open_engine(choose_engine(context.engine, device), files, device=device, context=context)
     size = own.image_size or engine.info.image_size
-    return YoloDetector(engine, own, class_ids(own, engine.info.classes, context), image_size=size)
+    ids = class_ids(own, engine.info.classes, context)
+    return YoloDetector(engine, own, ids, categories_of(ids, context.taxonomy), image_size=size)
+
+
+def categories_of(class_ids: NDArray[np.int64], taxonomy: Taxonomy) -> NDArray[np.int64]:
+    """(C,) the category of each class of a model; classes that the label map ignores are all of their own."""
+    own = -1 - np.arange(len(class_ids), dtype=np.int64)
+    known = class_ids != IGNORED_ID
+    return np.where(known, taxonomy.coarse_of(np.where(known, class_ids, 0)), own)
 
 
 def choose_engine(wanted: str, device: str) -> str:

@@ -61,15 +61,42 @@ def letterbox(image: RGBImage, size: int, stride: int) -> tuple[RGBImage, Placem
 
 
 class YoloDetector:
-    """A YOLO network as a detector."""
+    """A YOLO network as a detector.
 
-    def __init__(self, engine: Engine, settings: Settings, class_ids: NDArray[np.int64], *, image_size: int) -> None:
-        """``class_ids`` (C,): taxonomy id of each class of the network."""
+    Args:
+        engine: runs it.
+        settings: of the member.
+        class_ids: (C,), taxonomy id of each class of the network.
+        categories: (C,), classes with the same number are of one category: of boxes that overlap, one label stays.
+        image_size: in pixels of the longer side.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        class_ids: NDArray[np.int64],
+        categories: NDArray[np.int64],
+        *,
+        image_size: int,
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._class_ids = class_ids
+        self._categories = categories
         self._image_size = -(-image_size // engine.info.stride) * engine.info.stride
         self.labels = frozenset(int(label) for label in class_ids if label != IGNORED_ID)
+
+    @property
+    def max_detections(self) -> int:
+        """It gives at most so many boxes an image."""
+        return self._settings.max_detections
+
+    def at_scale(self, ratio: float) -> YoloDetector:
+        """The same network on inputs ``ratio`` times as large, rounded to its stride."""
+        stride = self._engine.info.stride
+        size = max(1, round(self._image_size * ratio / stride)) * stride
+        return YoloDetector(self._engine, self._settings, self._class_ids, self._categories, image_size=size)
 
     def detect(self, images: Sequence[RGBImage]) -> list[Detections]:
         """Boxes of each image, RGB uint8 (H, W, 3)."""
@@ -93,7 +120,7 @@ class YoloDetector:
             boxes, scores, classes = output[:, :4], output[:, 4], output[:, 5].astype(np.int64)
         else:
             boxes, scores, classes = candidates(output, max(own.min_score, SCORE_FLOOR))
-            keep = nms(boxes, scores, own.nms_iou, groups=classes)[: own.max_detections]
+            keep = nms(boxes, scores, own.nms_iou, groups=self._categories[classes])[: own.max_detections]
             boxes, scores, classes = boxes[keep], scores[keep], classes[keep]
         return to_detections(
             placement.to_picture(boxes),

@@ -12,7 +12,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from artdet.config import StrictModel, find_yaml, problems, read_yaml, with_overrides, yaml_names
 from artdet.detections import MAX_SOURCES
-from artdet.detectors.base import MemberSettings
+from artdet.detectors.base import Augmentation, MemberSettings, ScalableSettings
 from artdet.detectors.table import backend
 from artdet.ensemble.fusion import FusionSettings
 from artdet.ensemble.rules import RULES, RuleSettings
@@ -79,6 +79,26 @@ class EnsembleFile:
         """The same ensemble with one threshold for all members."""
         members = tuple(member.model_copy(update={"min_score": score}) for member in self.settings.members)
         return replace(self, settings=self.settings.model_copy(update={"members": members}))
+
+    def with_tta(self) -> EnsembleFile:
+        """The same ensemble with test-time augmentation of every member that takes it and says nothing of it itself.
+
+        Raises:
+            ConfigError: if no member takes it.
+        """
+        members = self.settings.members
+        if not any(isinstance(member, ScalableSettings) for member in members):
+            raise ConfigError(
+                f"the ensemble '{self.name}' has no member that test-time augmentation is for: "
+                "faces and nudity see every image once. Leave --tta out."
+            )
+        widened = tuple(
+            member.model_copy(update={"tta": Augmentation()})
+            if isinstance(member, ScalableSettings) and member.tta is None
+            else member
+            for member in members
+        )
+        return replace(self, settings=self.settings.model_copy(update={"members": widened}))
 
 
 def ensemble_names() -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from artdet.detections import Detections, concat
-from artdet.detectors.base import Detector, LoadContext
+from artdet.detectors.base import Detector, LoadContext, MemberSettings, ScalableDetector, ScalableSettings
 from artdet.detectors.table import backend
 from artdet.ensemble.config import EnsembleFile
 from artdet.ensemble.fusion import FusionSettings, Voter, fuse
 from artdet.ensemble.rules import RuleSettings, among, apply_rules, check_labels, selected, untouched_labels
+from artdet.ensemble.tta import AugmentedDetector, view_min_score
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.taxonomy import Taxonomy
@@ -94,8 +96,20 @@ def load(file: EnsembleFile, context: LoadContext) -> Ensemble:
     check_labels(settings.rules, context.taxonomy)
     refuse_missing(file, context)
     here = _beside(file, context)
-    members = [Member(one.name, backend(one.detector).load(one, here), one.weight) for one in settings.members]
+    members = [Member(one.name, _detector(one, here, settings.fusion), one.weight) for one in settings.members]
     return Ensemble(members, taxonomy=context.taxonomy, fusion=settings.fusion, rules=settings.rules)
+
+
+def _detector(settings: MemberSettings, context: LoadContext, fusion: FusionSettings) -> Detector:
+    """A member's detector, on several views of every image where its settings say so."""
+    load_member = backend(settings.detector).load
+    if not isinstance(settings, ScalableSettings) or settings.tta is None:
+        return load_member(settings, context)
+    seen = settings.model_copy(update={"min_score": view_min_score(settings.min_score)})
+    detector = cast(ScalableDetector, load_member(seen, context))
+    return AugmentedDetector(
+        detector, settings.tta, taxonomy=context.taxonomy, per=fusion.per, min_score=settings.min_score
+    )
 
 
 def missing(file: EnsembleFile, context: LoadContext) -> list[str]:

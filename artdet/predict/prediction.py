@@ -30,6 +30,7 @@ class Request:
         paths: folders, files or globs.
         out: the run folder; named after the pictures' folder below ``runs/predict`` by default.
         min_score: replaces every member's threshold, and holds for the fused boxes too.
+        tta: whether members see every image in several views; what the ensemble file says of views goes first.
         limit: only so many images, the first ones.
         overrides: ``dotted.path=value`` texts for the ensemble file.
     """
@@ -42,6 +43,7 @@ class Request:
     recursive: bool = False
     limit: int | None = None
     min_score: float | None = None
+    tta: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     keep_members: bool = False
     device: str = "auto"
@@ -133,6 +135,8 @@ def plan(request: Request) -> Prediction:
     file = load_ensemble(request.ensemble, request.overrides)
     if request.min_score is not None:
         file = file.with_min_score(request.min_score)
+    if request.tta:
+        file = file.with_tta()
     check_labels(file.settings.rules, taxonomy)
     context = LoadContext(
         taxonomy,
@@ -148,7 +152,8 @@ def plan(request: Request) -> Prediction:
 
 
 def _default_folder(request: Request, found: Found, file: EnsembleFile) -> Path:
-    """The run folder where none is named: the same for the same pictures and ensemble, so that a repeat goes on."""
+    """The run folder where none is named: the same for the same pictures, ensemble and views: a repeat goes on."""
     is_file = len(request.paths) == 1 and Path(request.paths[0]).is_file()
     name = Path(request.paths[0]).stem if is_file else found.root.name or "root"
-    return RUNS / (name if file.name == "default" else f"{name}-{file.name}")
+    parts = [name, *([] if file.name == "default" else [file.name]), *(["tta"] if request.tta else [])]
+    return RUNS / "-".join(parts)

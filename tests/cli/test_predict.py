@@ -144,6 +144,36 @@ def test_the_default_folder_is_named_after_the_pictures(artdet, tmp_path, person
     assert (tmp_path / "runs/predict/paintings-persons/predictions.jsonl").is_file()
 
 
+def test_several_views(artdet, tmp_path, persons_only, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = PAINTINGS / "leonardo_mona_lisa.jpg"
+    arguments = ["predict", image, "--ensemble", persons_only, "--json"]
+    plain = json.loads(artdet(*arguments).out)
+    several = json.loads(artdet(*arguments, "--tta").out)
+    assert several["run"] == f"{plain['run']}-tta"
+    found = []
+    for summary in (plain, several):
+        run = open_run(tmp_path / summary["run"])
+        found.append(next(run.records()).detections[0])
+        views = run.info["ensemble"]["members"][0]["tta"]
+        assert (views is not None) == (summary is several)
+    assert {box.source for box in found} == {"persons"}
+    assert found[0].box != found[1].box
+    assert ious([found[0].box], [found[1].box]).item() > 0.85
+    refused = artdet(*arguments, "--tta", "--out", plain["run"])
+    assert refused.status == 1
+    assert "members.0.tta was None and is now {'flip': True" in refused.err
+
+
+def test_views_are_refused_where_no_member_takes_them(artdet, tmp_path):
+    path = tmp_path / "faces.yaml"
+    path.write_text("members: [{name: faces, detector: faces}]")
+    refused = artdet("predict", PAINTINGS, "--ensemble", path, "--out", tmp_path / "run", "--tta")
+    assert refused.status == 1
+    assert "has no member that test-time augmentation is for" in refused.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_limit_and_globs(artdet, tmp_path, persons_only):
     pattern = str(PAINTINGS / "hokusai_*.jpg")
     summary = json.loads(

@@ -281,6 +281,34 @@ def test_no_images_and_slivers(small, tmp_path, context, taxonomy):
 
 
 @needs_detectron2
+@pytest.mark.parametrize(("ratio", "sizes"), [(0.5, (32, 50)), (1.25, (80, 125)), (1.0, (64, 100))], ids=str)
+def test_a_scale_is_another_size_of_the_same_network(small, tmp_path, context, ratio, sizes):
+    config, network = small
+    checkpoint = save(network, tmp_path / "m.safetensors")
+    images = pictures((90, 61), (40, 133))
+    options = {"INPUT.MIN_SIZE_TEST": sizes[0], "INPUT.MAX_SIZE_TEST": sizes[1]}
+    alone = backend.load(settings(config, checkpoint, options=options), context).detect(images)
+    usual = backend.load(settings(config, checkpoint), context)
+    before = usual.detect(images)
+    scaled = usual.at_scale(ratio).detect(images)
+    for ours, expected in ((scaled, alone), (usual.detect(images), before)):
+        assert [part.boxes.tolist() for part in ours] == [part.boxes.tolist() for part in expected]
+        assert sum(map(len, ours)) > 20
+    assert usual.at_scale(ratio).max_detections == 100
+
+
+@needs_detectron2
+def test_a_scale_where_pictures_are_taken_as_they_are(small, tmp_path, context):
+    config, network = small
+    own = settings(config, save(network, tmp_path / "m.safetensors"), options={"INPUT.MIN_SIZE_TEST": 0})
+    detector = backend.load(own, context)
+    image = pictures((90, 61))[0]
+    assert detector._input(image)["image"].shape == (3, 90, 61)
+    assert detector.at_scale(0.5)._input(image)["image"].shape == (3, 45, 30)
+    assert detector.at_scale(0.5).detect([image])[0].image_size == (90, 61)
+
+
+@needs_detectron2
 def test_options_change_the_config_and_wrong_ones_are_refused(small, tmp_path, context):
     config, network = small
     checkpoint = save(network, tmp_path / "m.safetensors")

@@ -93,6 +93,20 @@ def test_boxes_are_those_of_torchvisions_own_network(detector, reference, taxono
     assert found[1].boxes[:, 3].max() <= 40
 
 
+@pytest.mark.parametrize(("ratio", "sizes"), [(0.5, (32, 50)), (1.25, (80, 125)), (1.0, (64, 100))], ids=str)
+def test_a_scale_is_another_size_of_the_same_network(trained, detector, context, ratio, sizes):
+    images = pictures((90, 61), (40, 133))
+    before, scaled = detector.detect(images), detector.at_scale(ratio).detect(images)
+    own = settings(trained, min_size=sizes[0], max_size=sizes[1])
+    alone = backend.load(own, context).detect(images)
+    again = detector.detect(images)
+    for ours, expected in ((scaled, alone), (again, before)):
+        assert [part.boxes.tolist() for part in ours] == [part.boxes.tolist() for part in expected]
+        assert sum(map(len, ours)) > 20
+    assert (detector._network.transform.min_size, detector._network.transform.max_size) == ((64,), 100)
+    assert detector.at_scale(ratio).max_detections == detector.max_detections == 100
+
+
 def test_labels_are_the_classes_that_it_can_give(detector, taxonomy):
     assert detector.labels == taxonomy.ids_of(CLASSES)
 

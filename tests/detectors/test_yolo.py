@@ -92,6 +92,21 @@ def test_a_pickle_loads_only_when_trusted_and_agrees_with_ultralytics(taxonomy, 
         np.testing.assert_allclose(mine.scores, boxes.conf.numpy(), atol=0.005, err_msg=name)
 
 
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+@pytest.mark.parametrize(("ratio", "side"), [(0.8, 416), (1.2, 608), (0.25, 128), (1.0, 512)])
+def test_a_scale_is_another_image_size_of_the_same_network(engine, ratio, side, taxonomy, paintings):
+    for package in yolo.ENGINES[engine]:
+        pytest.importorskip(package, reason=f"the engine {engine} is not installed")
+    images = [paintings["leonardo_mona_lisa.jpg"]]
+    usual = yolo.load(settings(image_size=512), context(taxonomy, engine=engine))
+    before, scaled = usual.detect(images)[0], usual.at_scale(ratio).detect(images)[0]
+    alone = yolo.load(settings(image_size=side), context(taxonomy, engine=engine)).detect(images)[0]
+    assert scaled.boxes.tolist() == alone.boxes.tolist()
+    assert scaled.scores.tolist() == alone.scores.tolist()
+    assert (scaled.boxes.tolist() == before.boxes.tolist()) == (side == 512)
+    assert usual.detect(images)[0].boxes.tolist() == before.boxes.tolist()
+
+
 def test_networks_without_nms_give_their_boxes_as_they_are(taxonomy, paintings, tmp_path):
     quiet_ultralytics()
     from ultralytics import YOLO

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from artdet.detectors import table
-from artdet.detectors.base import MemberSettings
+from artdet.detectors.base import Augmentation, MemberSettings, ScalableSettings
 from artdet.ensemble.config import EnsembleSettings, ensemble_names, load_ensemble, parse_ensemble
 from artdet.ensemble.rules import KeepOutermost
 from artdet.errors import ConfigError
@@ -19,13 +19,18 @@ class StubSettings(MemberSettings):
     image_size: int = Field(default=512, gt=0)
 
 
+class ZoomSettings(ScalableSettings):
+    detector: Literal["zoom"]
+
+
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
-    """A detector called ``stub`` in the table."""
-    module = ModuleType("stub_backend")
-    module.Settings = StubSettings
-    monkeypatch.setitem(sys.modules, "stub_backend", module)
-    monkeypatch.setitem(table.DETECTORS, "stub", "stub_backend")
+    """Detectors called ``stub`` and, for one that takes pictures at any scale, ``zoom`` in the table."""
+    for name, settings in (("stub", StubSettings), ("zoom", ZoomSettings)):
+        module = ModuleType(f"{name}_backend")
+        module.Settings = settings
+        monkeypatch.setitem(sys.modules, f"{name}_backend", module)
+        monkeypatch.setitem(table.DETECTORS, name, f"{name}_backend")
 
 
 @pytest.fixture
@@ -89,6 +94,29 @@ def test_one_threshold_for_all(write):
     assert [member.min_score for member in file.settings.members] == [0.0, 0.7]
 
 
+def test_augmentation_of_those_that_take_it_and_say_nothing_of_it(write):
+    text = (
+        "members:\n  - {name: a, detector: stub}\n  - {name: b, detector: zoom}\n"
+        "  - {name: c, detector: zoom, tta: {flip: false, scales: [1.0, 1.5]}}\n"
+    )
+    file = load_ensemble(write(text), ["members.2.tta.iou=0.7"])
+    assert [getattr(member, "tta", "none") for member in file.settings.members[:2]] == ["none", None]
+    widened = file.with_tta()
+    assert [member.get("tta", "none") for member in widened.resolved["members"]] == [
+        "none",
+        Augmentation().model_dump(mode="json"),
+        {"flip": False, "scales": [1.0, 1.5], "iou": 0.7},
+    ]
+    assert parse_ensemble(widened.resolved, where="run.json") == widened.settings
+    assert widened.with_tta().settings == widened.settings
+    assert file.settings.members[1].tta is None
+
+
+def test_augmentation_of_an_ensemble_that_cannot(write):
+    with pytest.raises(ConfigError, match="'mine' has no member that test-time augmentation is for.*Leave --tta out"):
+        load_ensemble(write(ONE)).with_tta()
+
+
 def test_settings_in_python():
     made = EnsembleSettings(members=(StubSettings(name="a", detector="stub"),), rules=(KeepOutermost(),))
     assert made.model_dump(mode="json")["members"][0]["image_size"] == 512
@@ -141,6 +169,20 @@ PROBLEMS = {
         ["members.0.weight: input should be greater than 0, but got 0"],
     ),
     "endless weight": ("members: [{name: a, detector: stub, weight: .inf}]", ["members.0.weight: "]),
+    "views of a detector that has none": (
+        "members: [{name: a, detector: stub, tta: {}}]",
+        ["members.0.tta: unknown key"],
+    ),
+    "views": (
+        "members: [{name: a, detector: zoom, tta: {scale: [1], scales: [0, 2, 2]}},"
+        " {name: b, detector: zoom, tta: {scales: []}}, {name: c, detector: zoom, tta: {scales: [1, 1]}}]",
+        [
+            "members.0.tta.scales.0: input should be greater than or equal to 0.25, but got 0",
+            "members.0.tta.scale: unknown key.",
+            "members.1.tta.scales: tuple should have at least 1 item after validation, not 0",
+            "members.2.tta.scales: each scale must appear once",
+        ],
+    ),
     "all at once": (
         "max_side: 3\ncolour: red\nfusion: {iuo: 0.3, method: wbff}\n"
         "members:\n"

@@ -9,7 +9,7 @@ import pytest
 
 from artdet.detections import Detections
 from artdet.detectors import table
-from artdet.detectors.base import FakeDetector, LoadContext, MemberSettings
+from artdet.detectors.base import Augmentation, FakeDetector, LoadContext, MemberSettings, ScalableSettings
 from artdet.ensemble import ensemble
 from artdet.ensemble.config import EnsembleFile, EnsembleSettings
 from artdet.ensemble.ensemble import Ensemble, Member
@@ -114,6 +114,42 @@ def test_load(backend):
     assert rows_of(made.detect(IMAGES)[0]) == [(A, 0.6, COW, 3)]
     assert ensemble.missing(file, CONTEXT) == []
     assert ensemble.fingerprints(file, CONTEXT) == {"a": {"sha256": "aa"}, "b": {"sha256": "bb"}}
+
+
+class Zooming(FakeDetector):
+    """Sees its boxes at all scales, and on mirror images at the same place."""
+
+    max_detections = 10
+
+    def at_scale(self, ratio):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "expected"),
+    [
+        ({}, 0.4, [(A, 0.6, COW, 2)]),
+        ({"tta": Augmentation(flip=False)}, 0.1, [(A, 0.6, COW, 2)]),
+        ({"tta": Augmentation(flip=True)}, 0.1, []),
+        ({"tta": Augmentation(flip=True), "min_score": 0.2}, 0.05, [(A, 0.3, COW, 2), ((28, 2, 38, 12), 0.3, COW, 2)]),
+    ],
+    ids=["one view", "scales", "mirrored", "lower"],
+)
+def test_a_member_with_views(backend, changes, asked, expected):
+    thresholds = []
+
+    def load(settings, context):
+        thresholds.append(settings.min_score)
+        return Zooming({SIZE: Detections.of([A], 0.6, COW, SIZE)}, frozenset({COW}))
+
+    backend.load = load
+    blind = MemberSettings(name="a", detector="stub", min_score=0.7)
+    member = ScalableSettings(**{"name": "b", "detector": "stub", "min_score": 0.4, **changes})
+    file = EnsembleFile("mine", Path("mine.yaml"), EnsembleSettings(members=(blind, member)))
+    made = ensemble.load(file, CONTEXT)
+    assert thresholds == pytest.approx([0.7, asked])
+    found = made.detect_members([IMAGES[0]])[0][1].from_source(1)
+    assert rows_of(found) == expected
 
 
 def test_everything_missing_is_told_at_once_and_nothing_loaded(backend):

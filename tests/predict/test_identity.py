@@ -42,6 +42,15 @@ def test_the_same_configuration_goes_on_whatever_the_time_and_device(tmp_path, t
     assert (tmp_path / "run" / RUN_FILE).read_bytes() == before
 
 
+def test_a_run_from_before_there_were_views_goes_on(tmp_path, taxonomy):
+    info = described(taxonomy)
+    del info["ensemble"]["members"][0]["tta"]
+    prepare(tmp_path, info, overwrite=False)
+    (tmp_path / PREDICTIONS_FILE).write_text("kept")
+    prepare(tmp_path, described(taxonomy), overwrite=False)
+    assert (tmp_path / PREDICTIONS_FILE).read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -56,6 +65,11 @@ def test_the_same_configuration_goes_on_whatever_the_time_and_device(tmp_path, t
             {"file": load_ensemble("default", ["members.0.image_size=640"])},
             "ensemble.members.0.image_size was 512 and is now 640",
             id="ensemble",
+        ),
+        pytest.param(
+            {"file": load_ensemble("default").with_tta()},
+            "ensemble.members.0.tta was None and is now {'flip': True",
+            id="views",
         ),
         pytest.param({"keep_members": True}, "keep_members was False and is now True", id="members"),
     ],
