@@ -14,7 +14,7 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 import click
 
 from artdet.cli.group import cli
-from artdet.errors import ArtdetError
+from artdet.errors import ArtdetError, TrainingStopped
 
 
 def main() -> None:
@@ -35,6 +35,9 @@ def run(arguments: list[str]) -> int:
         return 2
     except (KeyboardInterrupt, click.Abort):
         print("stopped; everything so far is kept, and the same command goes on from here", file=sys.stderr)
+        return 130
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) went away; a second error at exit would only be noise.

@@ -51,6 +51,7 @@ class CategorySource(StrictModel):
         exhaustive: classes, of ours, that are boxed wherever they appear, in place of the source's own statement; for
             ``files`` that someone looked at.
         ignore: classes, of ours, whose boxes are left out.
+        optional: whether training goes on without it where its data are not on this machine.
     """
 
     source: str = Field(min_length=1)
@@ -60,6 +61,7 @@ class CategorySource(StrictModel):
     files: Pattern = None
     exhaustive: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
+    optional: bool = False
 
     @field_validator("split")
     @classmethod
@@ -84,6 +86,7 @@ class Negatives(StrictModel):
         assume_absent: also take images in which nobody looked for the classes, as ``files`` can hardly hold any;
             without it, only images in which all of them were looked for.
         art: whether these are artworks.
+        optional: as in ``CategorySource``.
     """
 
     source: str = Field(min_length=1)
@@ -91,6 +94,7 @@ class Negatives(StrictModel):
     files: Pattern = None
     assume_absent: bool = False
     art: bool = True
+    optional: bool = False
 
 
 class CategoryFile(StrictModel):

@@ -68,6 +68,7 @@ class Merged:
         held_back: files left out of training, as their work or a byte-for-byte copy of them is in validation.
         unused: source -> images that serve neither side.
         findings: source -> what was odd about it.
+        absent: optional sources whose data are not on this machine; the category is without them.
     """
 
     category: Category
@@ -77,6 +78,7 @@ class Merged:
     held_back: tuple[str, ...]
     unused: Mapping[str, int]
     findings: Mapping[str, tuple[Finding, ...]]
+    absent: tuple[str, ...] = ()
 
     @property
     def shared_works(self) -> frozenset[tuple[str, str]]:
@@ -84,16 +86,21 @@ class Merged:
         return frozenset(e.work for e in self.train) & frozenset(e.work for e in self.validation)
 
 
-def merged(category: Category) -> Merged:
+def merged(category: Category, *, skip_missing: bool = False) -> Merged:
     """Reads all sources of a category and brings them together.
+
+    Args:
+        category: what is to be learnt from what.
+        skip_missing: whether all sources are optional.
 
     Raises:
         InputError: in one sentence, if data are missing; or if nothing is left to train or validate on.
         ConfigError: if the yaml of a source is wrong.
         LabelError: if class names are unknown.
     """
+    datasets, absent = _datasets(category, skip_missing)
+    category = _without(category, absent)
     settings = category.settings
-    datasets = _datasets(category)
     train: list[Entry] = []
     validation: list[Entry] = []
     for source in settings.sources:
@@ -116,34 +123,48 @@ def merged(category: Category) -> Merged:
         tuple(held_back),
         {name: sum(d.root / s.file not in used for s in d) for name, d in datasets.items()},
         {name: dataset.findings for name, dataset in datasets.items()},
+        absent,
     )
 
 
-def _datasets(category: Category) -> dict[str, Dataset]:
-    """Every source that is named, read once.
+def _without(category: Category, absent: Sequence[str]) -> Category:
+    """The category without some sources."""
+    parts = {
+        part: tuple(entry for entry in getattr(category.settings, part) if entry.source not in absent)
+        for part in ("sources", "negatives")
+    }
+    return replace(category, settings=category.settings.model_copy(update=parts)) if absent else category
+
+
+def _datasets(category: Category, skip_missing: bool) -> tuple[dict[str, Dataset], tuple[str, ...]]:
+    """Every source that is named, read once; and those that are not here and need not be.
 
     Raises:
         InputError: naming all whose data are missing.
     """
     settings = category.settings
-    names = dict.fromkeys([*(entry.source for entry in settings.sources), *(one.source for one in settings.negatives)])
+    entries = (*settings.sources, *settings.negatives)
+    needed = set() if skip_missing else {entry.source for entry in entries if not entry.optional}
     found: dict[str, Dataset] = {}
-    lacking = []
-    for name in names:
+    absent: dict[str, str] = {}
+    for name in dict.fromkeys(entry.source for entry in entries):
         try:
-            found[name] = load_dataset(source_place(name, category.path), taxonomy=category.taxonomy)
+            dataset = load_dataset(source_place(name, category.path), taxonomy=category.taxonomy)
         except MissingData as error:
-            lacking.append(f"{error.source} ({error.wanted}{'; ' if error.origin else ''}{error.origin})")
+            absent[name] = f"{error.source} ({error.wanted}{'; ' if error.origin else ''}{error.origin})"
             continue
-        if any(finding.kind == "sizes_from_annotation" for finding in found[name].findings):
-            lacking.append(f"{name} (its images, {found[name].root})")
-    if lacking:
+        if any(finding.kind == "sizes_from_annotation" for finding in dataset.findings):
+            absent[name] = f"{name} (its images, {dataset.root})"
+        else:
+            found[name] = dataset
+    if lacking := [text for name, text in absent.items() if name in needed]:
         raise InputError(
-            f"The data of {len(lacking)} of the {len(names)} sources of {category.name} are not on this machine: "
+            f"The data of {len(lacking)} of the {len(needed)} sources of {category.name} are not on this machine: "
             f"{', '.join(lacking)}; get each from the origin named behind it, lay it under the path named before that "
-            f"into one folder, and set {DATA_VARIABLE} to that folder (now {data_folder()})."
+            f"into one folder, and set {DATA_VARIABLE} to that folder (now {data_folder()}), or train on what is there, "
+            f"and on photographs that `artdet data fetch --category {category.name}` gets, with --skip-missing."
         )
-    return found
+    return found, tuple(absent)
 
 
 def _sides(source: CategorySource, dataset: Dataset, category: Category) -> tuple[list[Entry], list[Entry]]:

@@ -130,8 +130,8 @@ class Course:
         settings = self.task.settings
         if len(self.epochs) >= settings.epochs:
             return True
-        best = self.best
-        return bool(settings.patience and best and len(self.epochs) - best.number >= settings.patience)
+        best, looked = self.best, [epoch.number for epoch in self.epochs if epoch.figures]
+        return bool(settings.patience and best and looked[-1] - best.number >= settings.patience)
 
     def go_on_from(self, done: int) -> None:
         """Forgets epochs that the checkpoint does not hold: a killed process wrote their line and not their weights."""

@@ -14,6 +14,40 @@ from artdet.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, eq=False)
+class DetectorClasses:
+    """The K classes of a detector, and which belong together.
+
+    Attributes:
+        names: in the order of its outputs.
+        ids: (K,) int64, of the taxonomy.
+        categories: (K,) int64, id of each class's category.
+        fine: bool (K,), whether it is a class of a category and not the category itself.
+    """
+
+    names: tuple[str, ...]
+    ids: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    fine: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], taxonomy: Taxonomy) -> DetectorClasses:
+        """Those of these names."""
+        ids = np.array([taxonomy.id_of(name) for name in names], dtype=np.int64)
+        return cls(names, ids, taxonomy.coarse_of(ids), taxonomy.is_fine(ids))
+
+    @property
+    def alike(self) -> NDArray[np.bool_]:
+        """Bool (K, K), whether two are of one category."""
+        same: NDArray[np.bool_] = self.categories[:, None] == self.categories[None, :]
+        return same
+
+    def general(self, place: int) -> str | None:
+        """Name of the category of a fine class, where the detector has it."""
+        found = np.flatnonzero((self.ids == self.categories[place]) & ~self.fine)
+        return self.names[int(found[0])] if self.fine[place] and len(found) else None
+
+
+@dataclass(frozen=True, eq=False)
 class Example:
     """One training image of a detector with K classes.
 
@@ -39,9 +73,9 @@ class Example:
 
 def examples(merged: Merged) -> tuple[Example, ...]:
     """The training images of a category, in its order. Crowds are left out: they are no single object."""
-    category = merged.category
-    classes = np.array([category.taxonomy.id_of(name) for name in category.settings.classes], dtype=np.int64)
-    return tuple(_example(entry, classes, category.taxonomy) for entry in merged.train)
+    taxonomy = merged.category.taxonomy
+    classes = DetectorClasses.of(merged.category.settings.classes, taxonomy).ids
+    return tuple(_example(entry, classes, taxonomy) for entry in merged.train)
 
 
 def _example(entry: Entry, classes: NDArray[np.int64], taxonomy: Taxonomy) -> Example:

@@ -2,57 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from artdet.data.artify_cache import VariantSettings, variants
-from artdet.data.category import Category
-from artdet.data.merge import Merged
+import artdet
+from artdet.config import yaml_text
+from artdet.data.category import Category, load_category, source_place
+from artdet.data.merge import Merged, merged
 from artdet.devices import cpu_threads, resolve_device
-from artdet.errors import ModelError
-from artdet.modelfiles import ModelFiles, find_model
-from artdet.resources import cache_folder
+from artdet.errors import ModelError, RunError, TrainingStopped
+from artdet.modelfiles import TRAINED, ModelFiles, find_model
+from artdet.taxonomy import Taxonomy
 from artdet.training.backends.table import backend
 from artdet.training.course import Course, Task, Watch
-from artdet.training.examples import Example, examples
-from artdet.training.folder import TrainingFolder
+from artdet.training.curves import draw_curves
+from artdet.training.examples import examples
+from artdet.training.folder import Epoch, TrainingFolder
+from artdet.training.model_card import write_card
 from artdet.training.pictures import Pictures
+from artdet.training.statistics import refuse_other_data, write_statistics
+from artdet.training.tensorboard import Log
+from artdet.training.variants import Bar, training_pictures
 
 RANDOM = "random"
+_TAXONOMY = "taxonomy.yaml"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How the parts before training are shown; each takes the number of images just done.
+def new_folder(name: str) -> TrainingFolder:
+    """The folder of a new training.
 
-    Attributes:
-        artify: of photographs whose variants are there.
+    Raises:
+        RunError: if there is a training in it already, saying how to go on with that.
     """
+    folder = TrainingFolder(TRAINED / name)
+    if folder.info_file.exists() and (folder.checkpoint.exists() or folder.metrics.exists()):
+        done = len(list(folder.epochs()))
+        raise RunError(
+            f"{folder.path} holds a training with {done} finished epochs. Go on with it: "
+            f"artdet train --resume {folder.path}; or train into another folder: --name NAME."
+        )
+    return folder
 
-    artify: Callable[[int], None]
+
+def written_down(folder: TrainingFolder, data: Merged, taxonomy: Path | None) -> None:
+    """Writes what is going to be trained, so that it can be gone on with from any folder."""
+    category = data.category
+    settings = category.settings.model_dump(mode="json", exclude_none=True)
+    for part in (*settings["sources"], *settings["negatives"]):
+        part["source"] = _anywhere(part["source"], category)
+    if start := settings["training"].get("start"):
+        found = _start(category)
+        settings["training"]["start"] = str(found.model.absolute()) if found else start
+    folder.write_info({"artdet": artdet.__version__, "category": category.name, "begun": time.time()})
+    folder.write(folder.category, yaml_text(settings))
+    if taxonomy is not None:
+        folder.write(folder.path / _TAXONOMY, taxonomy.read_text(encoding="utf-8"))
+    write_statistics(data, folder, cores=cpu_threads())
 
 
-def task_of(data: Merged, *, device: str, progress: Progress) -> Task:
+def reopened(path: Path) -> tuple[TrainingFolder, Merged]:
+    """The folder and the data of a training that is to go on.
+
+    Raises:
+        RunError: if there is none, or its data are others now.
+    """
+    folder = TrainingFolder(path if path.is_dir() or path.parts[:1] == TRAINED.parts[:1] else TRAINED / path)
+    name = folder.info()["category"]
+    own = folder.path / _TAXONOMY
+    category = load_category(str(folder.category), Taxonomy.load(own if own.is_file() else None))
+    data = merged(Category(name, category.path, category.settings, category.taxonomy))
+    refuse_other_data(data, folder)
+    return folder, data
+
+
+def task_of(data: Merged, *, device: str, bar: Bar) -> Task:
     """Everything a backend needs to train on merged data.
 
     Args:
         data: of the category, with its settings.
         device: as ``--device`` names it.
-        progress: shows the making of variants.
+        bar: shows the making of variants.
 
     Raises:
         ModelError: if the weights to start from are not here.
     """
     category = data.category
     learnt = examples(data)
-    side = category.settings.image_size
     return Task(
         data=data,
         examples=learnt,
-        pictures=_pictures(category, learnt, progress),
+        pictures=training_pictures(category, learnt, bar),
         validation=data.validation,
-        validation_pictures=Pictures(max_side=2 * side, kept_bytes=1 << 30),
+        validation_pictures=Pictures(max_side=2 * category.settings.image_size),
         start=_start(category),
         device=resolve_device(device),
         threads=cpu_threads(),
@@ -61,34 +103,44 @@ def task_of(data: Merged, *, device: str, progress: Progress) -> Task:
 
 
 def run(task: Task, folder: TrainingFolder, watch: Watch) -> Course:
-    """Trains, or goes on where the folder's checkpoint ends."""
-    course = Course(task, folder, watch)
-    if not course.finished:
+    """Trains, or goes on where the folder's checkpoint ends; card and curves follow every epoch.
+
+    Raises:
+        TrainingStopped: after Ctrl-C, saying how to go on.
+        TrainingError: if memory ran out, or the loss is no number.
+    """
+    log = Log(folder, watch.note)
+
+    def after_epoch(epochs: Sequence[Epoch]) -> None:
+        log.add(epochs)
+        draw_curves(folder, epochs)
+        write_card(task, folder, epochs)
+
+    course = Course(task, folder, watch, after_epoch)
+    if course.finished:
+        watch.note(f"All of its {len(course.epochs)} epochs are done.")
+        return course
+    try:
         backend(task.settings.backend).train(course)
+    except TrainingStopped as stopped:
+        raise TrainingStopped(f"Stopped, and saved. Go on with: artdet train --resume {folder.path}") from stopped
     return course
 
 
-def _pictures(category: Category, learnt: tuple[Example, ...], progress: Progress) -> Pictures:
-    """Reads the examples; of photographs, variants that are made now where they are not there yet."""
-    settings = category.settings.training.artify
-    side = category.settings.image_size
-    photographs = [example.path for example in learnt if example.photograph]
-    if not (settings.variants and photographs):
-        return Pictures(max_side=side)
-    plain = settings.model_dump(exclude={"variants", "styles"})
-    how = VariantSettings.model_validate({"artify": plain, "seed": category.settings.seed, "max_side": side})
-    made = variants(photographs, cache_folder() / "artify", how, count=settings.variants, progress=progress.artify)
-    return Pictures(max_side=side, variants=made.paths)
+def _anywhere(source: str, category: Category) -> str:
+    """A source that is named so that it is found from any folder."""
+    place = Path(source_place(source, category.path)).expanduser()
+    return str(place.absolute()) if place.exists() else source
 
 
 def _start(category: Category) -> ModelFiles | None:
     start = category.settings.training.start
     if start is None or start == RANDOM:
         return None
-    found = find_model(start, Path(category.path).parent)
+    found = find_model(start, category.path.parent)
     if found is None:
         raise ModelError(
-            f"the weights to start from, '{start}', are not here. Name a model that `artdet models` lists, a file, "
+            f"The weights to start from, '{start}', are not here. Name a model that `artdet models` lists, a file, "
             f"or {RANDOM}."
         )
     return found

@@ -59,6 +59,16 @@ class Figures:
     coarse_ap75: float | None
     fitness: float
 
+    def text(self) -> str:
+        """The means in a line: ``fine AP50 0.612, AP 0.310; coarse AP50 0.700, AP 0.371``."""
+        fine, coarse = (self.ap50, self.ap), (self.coarse_ap50, self.coarse_ap)
+        parts = [
+            f"{level} AP50 {ap50:.3f}, AP {ap:.3f}"
+            for level, (ap50, ap) in (("fine", fine), ("coarse", coarse))
+            if ap50 is not None and ap is not None
+        ]
+        return "; ".join(parts) or "nothing to measure by"
+
     def as_json(self) -> dict[str, Any]:
         """As JSON."""
         return {**asdict(self), "classes": [asdict(row) for row in self.classes]}

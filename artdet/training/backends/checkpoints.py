@@ -39,13 +39,20 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 def save_weights(folder: TrainingFolder, tensors: Mapping[str, torch.Tensor], card: ModelCard) -> None:
-    """Writes the model of a run: weights as float16, and the card that tells how to rebuild it."""
+    """Writes the model of a run: weights as float16 where they fit, and the card that tells how to rebuild it."""
     halves = {name: _half(tensor) for name, tensor in tensors.items()}
     with whole_file(folder.model) as stream:
         stream.write(save(halves))
     folder.write(folder.card, yaml_text(card.model_dump(mode="json", exclude_none=True)))
 
 
+def are_numbers(tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether no value is infinite or no number."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+
+
 def _half(tensor: torch.Tensor) -> torch.Tensor:
     plain = tensor.detach().cpu().contiguous()
-    return plain.half() if plain.is_floating_point() else plain.clone()
+    if not plain.is_floating_point() or plain.abs().max() > torch.finfo(torch.float16).max:
+        return plain.clone()
+    return plain.half()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
+import math
 import random
+import shutil
 import time
-from pathlib import Path
+import traceback
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,21 +20,21 @@ from artdet.detectors.yolo import Settings as YoloSettings
 from artdet.detectors.yolo_detector import YoloDetector
 from artdet.detectors.yolo_engines import TorchEngine
 from artdet.detectors.yolo_network import NetworkInfo, for_inference
-from artdet.errors import TrainingError, TrainingStopped
+from artdet.errors import TrainingStopped
 from artdet.modelfiles import ModelCard
-from artdet.training.backends.checkpoints import load_checkpoint, save_checkpoint, save_weights
+from artdet.training.backends.checkpoints import are_numbers, load_checkpoint, save_checkpoint, save_weights
+from artdet.training.backends.ema import kept_share
+from artdet.training.backends.epoch_sampler import EpochSampler
+from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out_of_memory
 from artdet.training.backends.precision import computes_in_bfloat16
-from artdet.training.backends.yolo_data import EpochLoader, EpochSampler, ExampleDataset
-from artdet.training.backends.yolo_model import TrainedNetwork, start_tensors
+from artdet.training.backends.yolo_data import EpochLoader, ExampleDataset
+from artdet.training.backends.yolo_model import TrainedNetwork, knows_outputs, start_tensors
+from artdet.training.backends.yolo_options import LEFT_BEHIND, architecture, trainer_options
 from artdet.training.course import Course
+from artdet.training.examples import DetectorClasses
 from artdet.training.folder import Epoch
 from artdet.training.interruption import Interruption
 from artdet.training.provenance import trained_on
-
-ARCHITECTURE = "yolov5n.yaml"
-LEARNING_RATE = 0.01
-MOMENTUM = 0.937
-_NOMINAL_BATCH = 64  # what ultralytics' weight decay is meant for
 
 
 def train(course: Course) -> None:
@@ -47,17 +48,17 @@ def train(course: Course) -> None:
         trainer = YoloTrainer(course, interruption)
         try:
             trainer.train()
-        except torch.OutOfMemoryError as error:
-            raise out_of_memory(course.task.settings.batch) from error
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what the step computed
+            batch = course.task.settings.batch
+            fitting = fitting_batch(batch, trainer.try_step) if RANK == -1 else None
+            raise out_of_memory(batch, fitting=fitting) from error
+        finally:
+            shutil.rmtree(course.folder.path / LEFT_BEHIND, ignore_errors=True)
     if interruption.requested and not course.finished:
         raise TrainingStopped("stopped")
-
-
-def out_of_memory(batch: int) -> TrainingError:
-    """The sentence for it."""
-    return TrainingError(
-        f"The device ran out of memory with a batch of {batch}. Use --set training.batch={batch // 2}."
-    )
 
 
 class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
@@ -68,47 +69,16 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         self._task, self._settings = course.task, course.task.settings
         self._state = load_checkpoint(course.folder.checkpoint)
         self._step = int(self._state["step"]) if self._state else 0
+        self._before = _Before(self._state)
         self._begun = 0.0
-        super().__init__(overrides=self._options())
+        super().__init__(overrides=trainer_options(self._task, course.folder))
         for event, action in (
             ("on_train_start", YoloTrainer._threads),
             ("on_train_epoch_start", YoloTrainer._begin_epoch),
+            ("on_train_batch_start", YoloTrainer._warm_up),
             ("on_train_batch_end", YoloTrainer._end_step),
         ):
             self.add_callback(event, action)
-
-    def _options(self) -> dict[str, Any]:
-        own, folder = self._settings, self._course.folder.path.absolute()
-        device = self._task.device.removeprefix("cuda:")
-        return {
-            "model": own.architecture or ARCHITECTURE,
-            "data": "artdet",
-            "epochs": own.epochs,
-            "batch": own.batch,
-            "nbs": own.batch,
-            "imgsz": self._task.category.settings.image_size,
-            "device": "0" if device == "cuda" else device,
-            "workers": own.workers,
-            "project": str(folder),
-            "name": "ultralytics",
-            "exist_ok": True,
-            "optimizer": "SGD",
-            "lr0": own.learning_rate or LEARNING_RATE,
-            "lrf": own.final_share,
-            "cos_lr": True,
-            "momentum": MOMENTUM,
-            "weight_decay": own.weight_decay * own.batch / _NOMINAL_BATCH,
-            "warmup_epochs": own.warmup_epochs,
-            "warmup_bias_lr": own.learning_rate or LEARNING_RATE,
-            "mosaic": own.mosaic,
-            "close_mosaic": min(own.close_mosaic, own.epochs),
-            "scale": own.scale,
-            "seed": self._task.seed,
-            "amp": False,
-            "plots": False,
-            "patience": 0,
-            "verbose": False,
-        }
 
     # What is trained on.
 
@@ -158,13 +128,15 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
     def setup_model(self) -> None:
         """The network with the weights to start from, or to go on from."""
         low = computes_in_bfloat16(self._settings.precision, self._task.device)
-        network = TrainedNetwork(
-            self._settings.architecture or ARCHITECTURE, len(self._task.classes), low_precision=low
-        )
+        classes = DetectorClasses.of(self._task.classes, self._task.category.taxonomy)
+        network = TrainedNetwork(architecture(self._task), classes, low_precision=low)
         if self._state:
             network.load_state_dict(self._state["model"])
-        elif self._task.start:
-            network.load_state_dict(start_tensors(self._task.start, self._task.classes, network), strict=False)
+        else:
+            tensors = start_tensors(self._task.start, classes, network) if self._task.start else {}
+            network.load_state_dict(tensors, strict=False)
+            if not knows_outputs(tensors, network):
+                self.args.warmup_bias_lr = NEW_OUTPUTS_RATE
         self.model = network.to(memory_format=torch.channels_last)
 
     def get_validator(self) -> Any:
@@ -173,21 +145,26 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
 
     def resume_training(self, ckpt: Any) -> None:
         """Takes up optimizer, mean weights and epoch."""
-        self._interrupt_at(self._state)
+        self.ema.decay = kept_share  # the usual one is for hundreds of epochs
+        self.ema.enabled = self._settings.ema
+        self.start_epoch = int(self._state["epoch"]) if self._state else 0
+        self._course.go_on_from(self.start_epoch)
+        self.train_loader.sampler.epoch = self.start_epoch
+        self.train_loader.sampler.skipped = self._step * self.train_loader.batch_size
         if not self._state:
             return
-        self.start_epoch = int(self._state["epoch"])
-        self._course.go_on_from(self.start_epoch)
         self.optimizer.load_state_dict(self._state["optimizer"])
         self.ema.ema.load_state_dict(self._state["ema"])
         self.ema.updates = int(self._state["updates"])
-        self.ema.enabled = self._settings.ema
         self._state = None
 
-    def _interrupt_at(self, state: Any) -> None:
-        self.train_loader.sampler.epoch = int(state["epoch"]) if state else 0
-        self.train_loader.sampler.skipped = self._step * self.args.batch
-        self.ema.enabled = self._settings.ema
+    def try_step(self, count: int) -> None:
+        """Computes a step with so many images and forgets it, to see whether it fits in memory."""
+        dataset = self.train_loader.dataset
+        shown = [dataset[index % len(dataset)] for index in range(count)]
+        loss, _ = self.model(self.preprocess_batch(dataset.collate_fn(shown)))
+        loss.sum().backward()
+        self.optimizer.zero_grad()
 
     # How it goes.
 
@@ -199,13 +176,31 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
 
     @staticmethod
     def _begin_epoch(trainer: YoloTrainer) -> None:
-        seed = trainer._task.seed + 1000 * trainer.epoch + max(RANK, 0)
+        trainer._oom_retries = math.inf  # or ultralytics goes on with smaller batches, by another plan
+        seed = trainer._task.seed + 1000 * trainer.epoch + max(RANK, 0) + 100_003 * trainer._step
         random.seed(seed)
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)
         trainer.train_loader.sampler.set_epoch(trainer.epoch)
         trainer.train_loader.dataset.forget()
         trainer._begun = time.monotonic()
+
+    def _get_warmup_iterations(self, num_batches: int) -> int:
+        return 0  # ultralytics counts from the step where training went on
+
+    @staticmethod
+    def _warm_up(trainer: YoloTrainer) -> None:
+        """Rates and momentum of the first steps, as ultralytics has them."""
+        steps, options = len(trainer.train_loader), trainer.args
+        last = DetectionTrainer._get_warmup_iterations(trainer, steps)
+        step = trainer.epoch * steps + trainer._step
+        if not last or step > last:
+            return
+        for group in trainer.optimizer.param_groups:
+            first = options.warmup_bias_lr if group.get("param_group") == "bias" else 0.0
+            target = group["initial_lr"] * trainer.lf(trainer.epoch)
+            group["lr"] = float(np.interp(step, [0, last], [first, target]))
+            group["momentum"] = float(np.interp(step, [0, last], [options.warmup_momentum, options.momentum]))
 
     @staticmethod
     def _end_step(trainer: YoloTrainer) -> None:
@@ -215,19 +210,34 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         course.check_loss({"loss": float(trainer.loss.detach())})
         course.watch.steps(trainer.epoch + 1, trainer.epochs, trainer._step, len(trainer.train_loader), losses)
         if trainer._interruption.requested or course.save_is_due:
+            trainer._check_weights()
             trainer._save(trainer.epoch, trainer._step)
             course.saved()
         if trainer._interruption.requested:
             raise TrainingStopped("stopped")
 
     def _losses(self) -> dict[str, float]:
-        parts = {name: float(value) for name, value in (self.tloss or {}).items()}
+        """Means over the epoch, and their sum."""
+        since = {name: float(value) for name, value in (self.tloss or {}).items()}
+        parts = self._before.losses_with(since, self._step)
         return {"loss": sum(parts.values()), **parts}
 
+    def _seconds(self) -> float:
+        return self._before.seconds + time.monotonic() - self._begun
+
+    def _check_weights(self) -> None:
+        """Ends a training before it saves weights that are no numbers: the loss shows it one step too late."""
+        if not are_numbers(self._kept().state_dict()):
+            self._course.check_loss({"weights": math.nan})
+
     def validate(self) -> tuple[dict[str, float], float]:
-        """Ends an epoch: figures, weights, checkpoint, the line of the epoch; in this order, so that none is lost."""
+        """Ends an epoch: figures, weights, the line of the epoch, checkpoint; in this order, so that none is lost."""
         course, number = self._course, self.epoch + 1
-        seconds = time.monotonic() - self._begun
+        if RANK > 0:  # the first process looks, writes and says when to stop
+            self._step, self._before = 0, _Before(None)
+            return {}, 0.0
+        self._check_weights()
+        seconds = self._seconds()
         figures = course.figures(self._detector()) if course.due(number) else None
         epoch = course.judged(
             Epoch(
@@ -235,15 +245,16 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
                 losses=self._losses(),
                 learning_rate=float(self.optimizer.param_groups[0]["lr"]),
                 seconds=seconds,
-                images=self._step * self.args.batch,
+                images=len(self.train_loader.sampler) * max(self.world_size, 1),
                 figures=figures,
             )
         )
         if epoch.best:
             save_weights(course.folder, self._kept().state_dict(), self._card())
-        self._step = 0
-        self._save(number, 0)
+        # Its line comes first: a line without its checkpoint is forgotten on going on, and the epoch done again.
         course.add(epoch)
+        self._step, self._before = 0, _Before(None)
+        self._save(number, 0)
         self.stop = course.finished
         return {}, figures.fitness if figures else 0.0
 
@@ -257,16 +268,21 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         size = self._task.category.settings.image_size
         info = NetworkInfo(self._task.classes, size, int(self.stride), end_to_end=False)
         network = copy.deepcopy(self._kept())
-        taxonomy = self._task.category.taxonomy
-        ids = np.array([taxonomy.id_of(name) for name in self._task.classes], dtype=np.int64)
+        classes = DetectorClasses.of(self._task.classes, self._task.category.taxonomy)
         engine = TorchEngine(for_inference(network), info, device=str(self.device), threads=self._task.threads)
-        return YoloDetector(engine, YoloSettings(name="trained", weights="trained"), ids, image_size=size)
+        return YoloDetector(
+            engine,
+            YoloSettings(name="trained", weights="trained"),
+            classes.ids,
+            classes.categories,
+            image_size=size,
+        )
 
     def _card(self) -> ModelCard:
         settings = self._task.category.settings
         return ModelCard(
             backend="yolo",
-            architecture=self._settings.architecture or ARCHITECTURE,
+            architecture=architecture(self._task),
             classes=settings.classes,
             image_size=settings.image_size,
             description=settings.description,
@@ -283,6 +299,8 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         state = {
             "epoch": epoch,
             "step": step,
+            "losses": self._losses() if step else {},
+            "seconds": self._seconds() if step else 0.0,
             "model": unwrap_model(self.model).state_dict(),
             "ema": self.ema.ema.state_dict(),
             "updates": self.ema.updates,
@@ -301,9 +319,25 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         """Done in :meth:`validate`."""
 
     def final_eval(self) -> None:
-        """Nothing: the best weights were validated when they were made. What ultralytics leaves is taken away."""
-        for file in (self.save_dir / "args.yaml", self.csv):
-            Path(file).unlink(missing_ok=True)
-        for folder in (self.wdir, self.save_dir):
-            if folder.is_dir() and not os.listdir(folder):
-                folder.rmdir()
+        """Nothing: the best weights were validated when they were made."""
+
+
+class _Before:
+    """What was done of an epoch before training was stopped in it.
+
+    Args:
+        state: of the checkpoint; ``None`` if the epoch is begun anew.
+    """
+
+    def __init__(self, state: dict[str, Any] | None) -> None:
+        self.steps = int(state["step"]) if state else 0
+        self.seconds = float(state.get("seconds", 0.0)) if state else 0.0
+        losses = dict(state.get("losses", {})) if state else {}
+        self._losses = {name: value for name, value in losses.items() if name != "loss"}
+
+    def losses_with(self, since: dict[str, float], steps: int) -> dict[str, float]:
+        """Means over all ``steps`` of the epoch, of which ``since`` are those since training goes on."""
+        if not self._losses or not steps:
+            return since
+        share = self.steps / steps
+        return {name: share * mean + (1 - share) * since.get(name, mean) for name, mean in self._losses.items()}

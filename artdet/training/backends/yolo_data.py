@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 from ultralytics.data.augment import Mosaic
 from ultralytics.data.dataset import YOLODataset
 
-from artdet.training.examples import Example, epoch_length, indices_of_epoch, scaled_boxes_share
+from artdet.training.examples import Example, scaled_boxes_share
 from artdet.training.pictures import Pictures
 
 
@@ -114,43 +114,6 @@ class AlikeMosaic(Mosaic):  # type: ignore[misc]
         """Of three more images, from those read last."""
         alike = [index for index in self.dataset.buffer if self.dataset.groups[index] == self._group]
         return random.choices(alike, k=self.n - 1)
-
-
-class EpochSampler(Sampler[int]):
-    """The examples of each epoch by their repeat factors; every process of several takes its share.
-
-    Args:
-        factors: (I,), how often each belongs in an epoch.
-        seed: of the run.
-        epoch: to begin with, from 0.
-        skipped: images of that epoch that were seen before training was stopped.
-    """
-
-    def __init__(
-        self,
-        factors: NDArray[np.float64],
-        *,
-        seed: int,
-        epoch: int = 0,
-        skipped: int = 0,
-        rank: int = 0,
-        processes: int = 1,
-    ) -> None:
-        self._factors, self._seed, self._rank, self._processes = factors, seed, rank, processes
-        self.epoch, self.skipped = epoch, skipped
-
-    def set_epoch(self, epoch: int) -> None:
-        """Which epoch comes next, from 0."""
-        if epoch != self.epoch:
-            self.epoch, self.skipped = epoch, 0
-
-    def __len__(self) -> int:
-        return epoch_length(self._factors) // self._processes
-
-    def __iter__(self) -> Iterator[int]:
-        drawn = indices_of_epoch(self._factors, epoch=self.epoch, seed=self._seed)
-        own = drawn[self._rank :: self._processes][: len(self)]
-        return iter(own[self.skipped :].tolist())
 
 
 class EpochLoader(DataLoader):  # type: ignore[type-arg]

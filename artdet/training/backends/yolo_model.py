@@ -12,18 +12,28 @@ from ultralytics.utils.loss import v8DetectionLoss
 
 from artdet.errors import ModelError
 from artdet.modelfiles import ModelFiles, is_pickle, load_tensors, read_card, refuse_pickle
+from artdet.training.examples import DetectorClasses
+
+LESS_SURE = 2.0
+"""How much lower the bias of a class begins that starts as its category, so that the category's own label wins."""
 
 
 class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
     """The usual loss, in which the absence of a class counts only where it was looked for.
 
-    The batch has ``labelled`` and ``covered``, bool (B, K); see :class:`artdet.training.examples.Example`. Where a box
-    carries the category's label, nobody says whether it is one of its classes; everywhere else a covered class is absent.
+    The batch has ``labelled`` and ``covered``, bool (B, K); see :class:`artdet.training.examples.Example`. A box has
+    one label: one that carries a class is of no other class of its category. Where a box carries the category's own
+    label, nobody says whether it is one of its classes, unless these were looked for by themselves. Where there is no
+    box, a covered class is absent.
+
+    Args:
+        model: the network.
+        classes: that it gives.
     """
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, classes: DetectorClasses) -> None:
         super().__init__(model)
-        self.bce = _WhereLookedFor()
+        self.bce = _WhereLookedFor(classes).to(self.device)
 
     def loss(self, preds: dict[str, torch.Tensor], batch: dict[str, Any]) -> Any:
         """Sum of the three losses, and each of them."""
@@ -36,12 +46,24 @@ class _WhereLookedFor(torch.nn.Module):
 
     labelled: torch.Tensor
     covered: torch.Tensor
+    fine: torch.Tensor
+    alike: torch.Tensor
+
+    def __init__(self, classes: DetectorClasses) -> None:
+        super().__init__()
+        self.register_buffer("fine", torch.from_numpy(classes.fine))
+        self.register_buffer("alike", torch.from_numpy(classes.alike).float())
 
     def forward(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
-        has_object = targets.sum(dim=2, keepdim=True) > 0
-        known = self.labelled[:, None, :] | (self.covered[:, None, :] & ~has_object) | (targets > 0)
-        return loss * known
+        return loss * self.known(targets)
+
+    def known(self, targets: torch.Tensor) -> torch.Tensor:
+        """Bool (B, A, K), where the target is more than a guess."""
+        is_object = targets > 0
+        specific = (is_object & self.fine).to(self.alike.dtype) @ self.alike > 0
+        nothing = ~is_object.any(dim=2, keepdim=True)
+        return self.labelled[:, None] | (self.covered[:, None] & nothing) | specific | is_object
 
 
 class TrainedNetwork(DetectionModel):  # type: ignore[misc]
@@ -49,17 +71,18 @@ class TrainedNetwork(DetectionModel):  # type: ignore[misc]
 
     Args:
         architecture: ``yolov5n.yaml`` and its like.
-        classes: how many.
+        classes: that it gives.
         low_precision: whether convolutions compute in bfloat16; the loss never does.
     """
 
-    def __init__(self, architecture: str, classes: int, *, low_precision: bool) -> None:
-        super().__init__(architecture, nc=classes, verbose=False)
+    def __init__(self, architecture: str, classes: DetectorClasses, *, low_precision: bool) -> None:
+        super().__init__(architecture, nc=len(classes.names), verbose=False)
         self.low_precision = low_precision
+        self.detector_classes = classes
 
     def init_criterion(self) -> Any:
         """The loss that knows what was looked for."""
-        return LookedForLoss(self)
+        return LookedForLoss(self, self.detector_classes)
 
     def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
         """Loss of a batch, and its parts."""
@@ -81,49 +104,68 @@ def _as_float32(found: Any) -> Any:
     return type(found)(_as_float32(value) for value in found) if isinstance(found, list | tuple) else found
 
 
-def start_tensors(start: ModelFiles, classes: Sequence[str], network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Tensors of other weights that fit a network by name and shape, with the outputs of classes of the same name.
+def start_tensors(start: ModelFiles, classes: DetectorClasses, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Tensors of other weights that fit a network by name and shape.
+
+    Outputs of classes that the start knows by name are taken over; a class that it does not know begins as its
+    category, less sure, where it knows that.
 
     Args:
-        start: of any YOLO network; without a card all that fits is taken as it is.
-        classes: of the network, in the order of its outputs.
+        start: of any YOLO network; without a card its classes are unknown, and outputs begin anew.
+        classes: of the network.
         network: that they are for.
 
     Raises:
         ModelError: if nothing fits.
     """
-    tensors, names = _tensors(start)
+    if is_pickle(start.model):
+        refuse_pickle(start.model, trusted=False)
+    tensors = load_tensors(start.model)
+    names = read_card(start, backend="yolo").classes if start.card else ()
     own = network.state_dict()
-    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
-    if names is not None:
-        fitting.update(_outputs(tensors, own, names, classes))
+    outputs = _outputs(network)
+    fitting = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in own and own[name].shape == tensor.shape and name not in outputs
+    }
     if len(fitting) < len(own) // 2:
         raise ModelError(
             f"{start.model} fits this network in only {len(fitting)} of {len(own)} tensors. "
             "Start from weights of the same architecture, or from random ones: --start random."
         )
+    known = {classes.general(place) for place in range(len(classes.names))} | set(classes.names)
+    for name in outputs & tensors.keys() if known & set(names) else ():
+        if tensors[name].shape[1:] == own[name].shape[1:] and len(tensors[name]) == len(names):
+            fitting[name] = _output(tensors[name], own[name], names, classes)
     return {name: tensor.to(own[name].dtype) for name, tensor in fitting.items()}
 
 
-def _tensors(start: ModelFiles) -> tuple[dict[str, torch.Tensor], Sequence[str] | None]:
-    if is_pickle(start.model):
-        refuse_pickle(start.model, trusted=False)
-    return load_tensors(start.model), read_card(start, backend="yolo").classes if start.card else None
+def knows_outputs(tensors: Mapping[str, torch.Tensor], network: torch.nn.Module) -> bool:
+    """Whether the tensors to start from give at least some classes a beginning."""
+    return _outputs(network) <= tensors.keys()
 
 
-def _outputs(
-    tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], names: Sequence[str], classes: Sequence[str]
-) -> dict[str, torch.Tensor]:
-    """The last layers of the classification branch, row by row: classes that the start knows keep what they learnt."""
-    rows = {}
-    for name, tensor in own.items():
-        there = tensors.get(name)
-        is_output = there is not None and tensor.shape[:1] == (len(classes),) and there.shape[:1] == (len(names),)
-        if not is_output or there is None or there.shape[1:] != tensor.shape[1:] or ".cv3." not in name:
-            continue
-        row = tensor.clone()
-        for place, each in enumerate(classes):
-            if each in names:
-                row[place] = there[list(names).index(each)].to(row.dtype)
-        rows[name] = row
+def _outputs(network: torch.nn.Module) -> set[str]:
+    """Names of weights and biases of the last layers of the classification branch, a row a class."""
+    place = f"model.{len(network.model) - 1}.cv3"
+    branches = dict(network.named_modules())[place]
+    return {
+        f"{place}.{level}.{len(branch) - 1}.{name}"
+        for level, branch in enumerate(branches)
+        for name, _ in branch[-1].named_parameters()
+    }
+
+
+def _output(there: torch.Tensor, own: torch.Tensor, names: Sequence[str], classes: DetectorClasses) -> torch.Tensor:
+    """Weights or biases of the last layer of the classification branch, a row a class."""
+    rows = own.clone()
+    for place, name in enumerate(classes.names):
+        general = classes.general(place)
+        if name in names:
+            rows[place] = there[names.index(name)].to(rows.dtype)
+        elif general in names:
+            rows[place] = there[names.index(general)].to(rows.dtype)
+            if rows.ndim == 1:
+                rows[place] -= LESS_SURE
     return rows

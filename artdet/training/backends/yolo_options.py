@@ -1,0 +1,65 @@
+"""The settings of a training in the words of ultralytics."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from artdet.training.course import Task
+from artdet.training.folder import TrainingFolder
+
+ARCHITECTURE = "yolov5n.yaml"
+LEFT_BEHIND = "ultralytics"
+"""Folder below a run's that its trainer makes; nothing is in it that we need."""
+_LEARNING_RATE = 0.0025
+_MOMENTUM = 0.937
+_WARMUP_BIAS_RATE = 0.01  # biases of new outputs have far to go
+_NOMINAL_BATCH = 64  # what ultralytics' weight decay is meant for
+
+
+def architecture(task: Task) -> str:
+    """Name of the network."""
+    return task.settings.architecture or ARCHITECTURE
+
+
+def trainer_options(task: Task, folder: TrainingFolder) -> dict[str, Any]:
+    """What a trainer of ultralytics is to be told."""
+    own = task.settings
+    rate = own.learning_rate or _LEARNING_RATE
+    return {
+        "model": architecture(task),
+        "data": "artdet",
+        "epochs": own.epochs,
+        "batch": own.batch,
+        "nbs": own.batch,
+        "imgsz": task.category.settings.image_size,
+        "device": _devices(task.device),
+        "workers": own.workers,
+        "project": str(folder.path.absolute()),
+        "name": LEFT_BEHIND,
+        "exist_ok": True,
+        "optimizer": "SGD",
+        "lr0": rate,
+        "lrf": own.final_share,
+        "cos_lr": True,
+        "momentum": _MOMENTUM,
+        "weight_decay": own.weight_decay * own.batch / _NOMINAL_BATCH,
+        "warmup_epochs": own.warmup_epochs,
+        "warmup_bias_lr": max(_WARMUP_BIAS_RATE, rate),
+        "mosaic": own.mosaic,
+        "close_mosaic": min(own.close_mosaic, own.epochs),
+        "scale": own.scale,
+        "seed": task.seed,
+        "amp": False,
+        "plots": False,
+        "patience": 0,
+        "verbose": False,
+    }
+
+
+def _devices(device: str) -> str:
+    """The device as ultralytics names it; under torchrun one GPU for each process."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        return ",".join(str(number) for number in range(processes))
+    return "0" if device == "cuda" else device.removeprefix("cuda:")

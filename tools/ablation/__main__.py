@@ -1,0 +1,143 @@
+"""What each remedy adds: trains the same category again and again, each time with one more of them, and writes a table.
+
+    python tools/ablation persons animals produce --start WEIGHTS --epochs 12 --image-size 320
+
+Every row is a run of `artdet train` in runs/train/ablation; a row that is finished is not trained again, one that was
+stopped goes on. The last row is the one before it with `artdet predict --tta`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+RUNS = Path("runs/train/ablation")
+ROWS = ("photographs", "+ art", "+ artify", "+ neural artify", "+ repeat factors", "+ negatives")
+NEURAL = {"edge_preserving": 0.03, "pencil_sketch": 0.03, "stylization": 0.1, "oil_painting": 0.34, "neural": 0.5}
+
+
+def main() -> None:
+    options = arguments()
+    for category in options.categories:
+        rows = []
+        for number, row in enumerate(ROWS):
+            run = trained(category, number, options)
+            rows.append((row, best_of(run), seconds_of(run)))
+        rows.append(("+ --tta", with_tta(run), 0.0))
+        print(table(category, rows, options), flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("categories", nargs="+")
+    parser.add_argument("--start", required=True)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--image-size", type=int, default=320)
+    parser.add_argument("--learning-rate", type=float, default=0.005)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def settings_of(category: str, row: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The category with the first ``row`` remedies."""
+    own = HERE / f"{category}.yaml"
+    settings: dict[str, Any] = yaml.safe_load(
+        (own if own.exists() else PROJECT / f"configs/{category}.yaml").read_text()
+    )
+    learns_from_art = row >= ROWS.index("+ art")
+    settings["sources"] = [
+        entry
+        for entry in settings["sources"]
+        if not entry.get("optional") and (learns_from_art or not entry["art"] or entry.get("split", "train") != "train")
+    ]
+    if not learns_from_art:
+        for entry in settings["sources"]:
+            # Validation stays what it is in all rows; what else such a source has is not learnt from.
+            if isinstance(entry.get("split"), dict):
+                entry["weight"] = 1e-9
+    artify = {"variants": 8 if row >= ROWS.index("+ artify") else 0, "probability": 0.5}
+    if row >= ROWS.index("+ neural artify"):
+        artify["weights"] = NEURAL
+    if row < ROWS.index("+ repeat factors"):
+        settings["repeat_threshold"] = 0
+    if row < ROWS.index("+ negatives"):
+        settings["negatives"] = []
+    training = {"start": str(Path(options.start).absolute()), "artify": artify, "epochs": options.epochs, "patience": 0}
+    training |= {"learning_rate": options.learning_rate, "close_mosaic": options.epochs // 4, "mosaic": 0.7}
+    settings |= {"image_size": options.image_size, "seed": options.seed}
+    return settings | {"training": training | {"validate_every": max(1, options.epochs // 4)}}
+
+
+def trained(category: str, row: int, options: argparse.Namespace) -> Path:
+    """The run of a row, trained or gone on with where that is needed."""
+    name = f"{category}_{row}"
+    run = RUNS / name
+    if (run / "last.pt").exists():
+        call("train", "--resume", str(run))
+        return run
+    file = RUNS / f"{name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(settings_of(category, row, options), sort_keys=False))
+    call("train", "--category", str(file), "--name", f"ablation/{name}")
+    return run
+
+
+def call(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "artdet", *arguments], check=True)
+
+
+def epochs_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def best_of(run: Path) -> dict[str, float]:
+    best = [epoch["figures"] for epoch in epochs_of(run) if epoch["best"]][-1]
+    return {name: best[name] for name in ("ap50", "ap75", "ap", "coarse_ap50", "coarse_ap75", "coarse_ap")}
+
+
+def seconds_of(run: Path) -> float:
+    epochs = epochs_of(run)
+    return sum(epoch["seconds"] for epoch in epochs) / len(epochs)
+
+
+def with_tta(run: Path) -> dict[str, float]:
+    """The last row's weights again, on the same images in several views."""
+    out = Path("runs/predict") / f"{run.name}-ablation-tta"
+    truth = json.loads((run / "validation.json").read_text())
+    root = (run / truth["info"]["artdet"]["images"]).resolve()
+    files = [str(root / image["file_name"]) for image in truth["images"]]
+    call("predict", *files, "--ensemble", str(run / "ensemble.yaml"), "--tta", "--out", str(out))
+    call("evaluate", str(out), "--truth", str(run / "validation.json"), "--bootstrap", "0")
+    report = json.loads((out / "evaluate" / "metrics.json").read_text())
+    return figures(report)
+
+
+def figures(report: dict[str, Any]) -> dict[str, float]:
+    found = {}
+    for level, prefix in (("fine", ""), ("coarse", "coarse_")):
+        means = report["runs"][0]["levels"][level]["mean"]
+        found |= {f"{prefix}{name}": means[name]["value"] for name in ("ap50", "ap75", "ap")}
+    return found
+
+
+def table(category: str, rows: list[tuple[str, dict[str, float], float]], options: argparse.Namespace) -> str:
+    names = ("ap50", "ap75", "ap", "coarse_ap50", "coarse_ap75", "coarse_ap")
+    size = f"{options.epochs} epochs at {options.image_size} px, seed {options.seed}"
+    lines = [f"\n{category}, {size}\n", "| learnt from | AP50 | AP75 | AP | coarse AP50 | AP75 | AP | s an epoch |"]
+    lines.append("|---|" + "---|" * (len(names) + 1))
+    for row, values, seconds in rows:
+        shown = " | ".join("" if values[name] is None else f"{values[name]:.3f}" for name in names)
+        lines.append(f"| {row} | {shown} | {seconds:.0f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
