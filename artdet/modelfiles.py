@@ -29,6 +29,10 @@ class ModelCard(StrictModel):
         image_size: side in pixels that it was trained at, for backends with one.
         min_size: short side in pixels, for backends that scale by it.
         max_size: limit of the long side in pixels, likewise.
+        description: a sentence for people.
+        licence: of the weights.
+        trained_on: the data.
+        left_out: class that it does not tell apart -> why, and what data would change that.
     """
 
     backend: str
@@ -40,6 +44,7 @@ class ModelCard(StrictModel):
     description: str = ""
     licence: str = ""
     trained_on: str = ""
+    left_out: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

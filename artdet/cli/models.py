@@ -22,6 +22,8 @@ def command(as_json: bool) -> None:
         click.echo(f"  classes: {', '.join(model['classes'])}")
         if model["description"]:
             click.echo(f"  {model['description']}")
+        for name, reason in model["left_out"].items():
+            click.echo(f"  not told apart: {name}: {reason}")
     click.echo()
     for ensemble in ensembles:
         state = "ready" if not ensemble["lacks"] else f"lacks {len(ensemble['lacks'])}:"
@@ -36,7 +38,8 @@ def _models() -> list[dict[str, Any]]:
     rows = []
     for name, origin, files in list_models():
         card = read_card(files)
-        facts = card.model_dump(mode="json", include={"backend", "architecture", "classes", "description", "licence"})
+        said = {"backend", "architecture", "classes", "description", "licence", "left_out"}
+        facts = card.model_dump(mode="json", include=said)
         rows.append({"name": name, "origin": origin, "bytes": files.model.stat().st_size, **facts})
     return rows
 

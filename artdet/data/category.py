@@ -107,6 +107,7 @@ class CategoryFile(StrictModel):
         negatives: images without the classes.
         repeat_threshold: share of the images below which a class is rare (Gupta 2019); 0 repeats nothing.
         image_size: of training, in pixels.
+        left_out: class of ours that the detector does not tell apart -> why, and what data would change that.
         seed: of the split, and of all that training draws.
         training: how the detector is trained.
     """
@@ -117,6 +118,7 @@ class CategoryFile(StrictModel):
     negatives: tuple[Negatives, ...] = ()
     repeat_threshold: float = Field(default=0.05, ge=0, le=1)
     image_size: int = Field(default=512, ge=32, multiple_of=32)
+    left_out: dict[str, str] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0)
     training: TrainingSettings = TrainingSettings()
 
@@ -184,7 +186,7 @@ def source_place(name: str, category: Path) -> str:
 
 
 def _problems(settings: CategoryFile, path: Path, taxonomy: Taxonomy) -> Iterator[str]:
-    named = [("classes", settings.classes)]
+    named = [("classes", settings.classes), ("left_out", tuple(settings.left_out))]
     for index, entry in enumerate(settings.sources):
         named += [(f"sources.{index}.exhaustive", entry.exhaustive or ()), (f"sources.{index}.ignore", entry.ignore)]
     for where, names in named:
