@@ -161,8 +161,8 @@ def _datasets(category: Category, skip_missing: bool) -> tuple[dict[str, Dataset
         raise InputError(
             f"The data of {len(lacking)} of the {len(needed)} sources of {category.name} are not on this machine: "
             f"{', '.join(lacking)}; get each from the origin named behind it, lay it under the path named before that "
-            f"into one folder, and set {DATA_VARIABLE} to that folder (now {data_folder()}), or train on what is there, "
-            f"and on photographs that `artdet data fetch --category {category.name}` gets, with --skip-missing."
+            f"into one folder, and set {DATA_VARIABLE} to that folder (now {data_folder()}), or train on what is "
+            f"there, and on photographs that `artdet data fetch --category {category.name}` gets, with --skip-missing."
         )
     return found, tuple(absent)
 

@@ -16,7 +16,8 @@ class ArtifySettings(Artify):
     """Photographs made to look like art while training; see :class:`artdet.data.artify.Artify`.
 
     Attributes:
-        variants: of each photograph, made before training; an epoch takes one of them by chance. 0 leaves all as they are.
+        variants: of each photograph, made before training; an epoch takes one of them by chance. 0 leaves all as they
+            are.
         styles: folder of paintings for the neural effect, where its weight is not 0.
     """
 
@@ -34,12 +35,15 @@ class TrainingSettings(StrictModel):
         epochs: at most.
         patience: epochs without a better result on validation before training ends; 0 never ends it so.
         batch: images of one step, on all devices together.
-        learning_rate: the highest; it rises to it in ``warmup_epochs`` and falls as a half cosine to ``final_share`` of it.
+        learning_rate: the highest; it rises to it in ``warmup_epochs`` and falls as a half cosine to ``final_share`` of
+            it.
         final_share: of the learning rate, at the end.
         warmup_epochs: may be a part of one.
         weight_decay: L2 penalty on convolutions' and linear layers' weights.
         ema: whether the mean of the weights over the last steps is what is validated and kept.
         precision: ``bfloat16`` where the processor or GPU is quick with it (``auto``), or as named.
+        freeze: first layers that stay as they are, for few labels or little time: of a YOLOv5, 10 are the backbone and
+            24 all but the head (YOLO only).
         mosaic: probability that four images are joined into one (YOLO only).
         close_mosaic: last epochs without mosaics, in which the network sees whole works.
         scale: images are resized by up to 1 -+ this.
@@ -60,6 +64,7 @@ class TrainingSettings(StrictModel):
     weight_decay: float = Field(default=0.0005, ge=0)
     ema: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    freeze: int = Field(default=0, ge=0)
     mosaic: float = Field(default=1.0, ge=0, le=1)
     close_mosaic: int = Field(default=10, ge=0)
     scale: float = Field(default=0.5, ge=0, lt=1)

@@ -2,8 +2,8 @@
 
 For example: python tools/bench/coco_start.py animals animals --coco yolov5n_coco.safetensors
 
-The COCO weights are those of the original network (keys model.0 ... model.24), whose head with anchors ultralytics has no
-more; it is rebuilt here. ARTDET_DATA_DIR must hold the sources of the category.
+The COCO weights are those of the original network (keys model.0 ... model.24), whose head with anchors ultralytics has
+no more; it is rebuilt here. ARTDET_DATA_DIR must hold the sources of the category.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class AnchorEngine:
         ]
 
     def infer(self, images: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (index, candidates), one image at a time."""
         for index, image in enumerate(images):
             with torch.inference_mode():
                 pixels = torch.from_numpy(image[None]).permute(0, 3, 1, 2).float() / 255
