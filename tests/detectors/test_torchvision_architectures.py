@@ -69,7 +69,7 @@ def test_the_first_stages_are_frozen_where_asked(architecture, frozen, first, la
     trains = {name: parameter.requires_grad for name, parameter in network.backbone.named_parameters()}
     assert not trains[first]
     assert trains[later]
-    assert all(build_network(architecture, 3, SETTINGS).backbone.get_parameter(name).requires_grad for name in trains)
+    assert all(parameter.requires_grad for parameter in build_network(architecture, 3, SETTINGS).parameters())
     # Normalisations outside the backbone were never pre-trained by ImageNet, so they learn.
     live = [name for name, module in network.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert bool(live) == architecture.endswith("_v2")
