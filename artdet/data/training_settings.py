@@ -31,10 +31,12 @@ class TrainingSettings(StrictModel):
     Attributes:
         backend: library that trains.
         architecture: the network in the words of its library: ``yolov5n.yaml``, ``fasterrcnn_resnet50_fpn``.
-        start: weights to start from: a name or file as ``artdet models`` knows them, or ``random``.
+        start: weights to start from: a name or file as ``artdet models`` knows them, or ``random``. By default YOLOv5n
+            starts from the bundled ``persons``, and all others as their backend says.
         epochs: at most.
         patience: epochs without a better result on validation before training ends; 0 never ends it so.
         batch: images of one step, on all devices together.
+        optimizer: ``sgd``, or ``adamw``, which needs fewer steps where outputs begin anew (YOLO only).
         learning_rate: the highest; it rises to it in ``warmup_epochs`` and falls as a half cosine to ``final_share`` of
             it.
         final_share: of the learning rate, at the end.
@@ -58,6 +60,7 @@ class TrainingSettings(StrictModel):
     epochs: int = Field(default=60, ge=1)
     patience: int = Field(default=20, ge=0)
     batch: int = Field(default=16, ge=1)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float | None = Field(default=None, gt=0)
     final_share: float = Field(default=0.01, gt=0, le=1)
     warmup_epochs: float = Field(default=1.0, ge=0)

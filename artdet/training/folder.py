@@ -41,7 +41,11 @@ class Epoch:
 
     def as_line(self) -> str:
         """One line of ``metrics.jsonl``."""
-        return json_text({**asdict(self), "figures": self.figures.as_json() if self.figures else None})
+        return json_text(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "figures": self.figures.as_json() if self.figures else None}
 
     @classmethod
     def from_line(cls, line: str) -> Epoch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ import artdet
 from artdet.config import yaml_text
 from artdet.data.category import Category, load_category, source_place
 from artdet.data.merge import Merged, merged
+from artdet.data.training_settings import TrainingSettings
 from artdet.devices import cpu_threads, resolve_device
 from artdet.errors import ModelError, RunError, TrainingStopped
 from artdet.modelfiles import TRAINED, ModelFiles, find_model
@@ -26,6 +29,9 @@ from artdet.training.tensorboard import Log
 from artdet.training.variants import Bar, training_pictures
 
 RANDOM = "random"
+BUNDLED_START = "persons"
+"""Bundled model that other detectors of its architecture begin with."""
+
 _TAXONOMY = "taxonomy.yaml"
 
 
@@ -40,7 +46,7 @@ def new_folder(name: str) -> TrainingFolder:
         done = len(list(folder.epochs()))
         raise RunError(
             f"{folder.path} holds a training with {done} finished epochs. Go on with it: "
-            f"artdet train --resume {folder.path}; or train into another folder: --name NAME."
+            f"{_going_on(folder)}; or train into another folder: --name NAME."
         )
     return folder
 
@@ -51,9 +57,12 @@ def written_down(folder: TrainingFolder, data: Merged, taxonomy: Path | None) ->
     settings = category.settings.model_dump(mode="json", exclude_none=True)
     for part in (*settings["sources"], *settings["negatives"]):
         part["source"] = _anywhere(part["source"], category)
-    if start := settings["training"].get("start"):
+    training = settings["training"]
+    if start := training.get("start"):
         found = _start(category)
-        settings["training"]["start"] = str(found.model.absolute()) if found else start
+        training["start"] = str(found.model.absolute()) if found else start
+    if styles := training["artify"].get("styles"):
+        training["artify"]["styles"] = str((category.path.parent / Path(styles).expanduser()).absolute())
     folder.write_info({"artdet": artdet.__version__, "category": category.name, "begun": time.time()})
     folder.write(folder.category, yaml_text(settings))
     if taxonomy is not None:
@@ -120,11 +129,23 @@ def run(task: Task, folder: TrainingFolder, watch: Watch) -> Course:
     if course.finished:
         watch.note(f"All of its {len(course.epochs)} epochs are done.")
         return course
-    try:
-        backend(task.settings.backend).train(course)
-    except TrainingStopped as stopped:
-        raise TrainingStopped(f"Stopped, and saved. Go on with: artdet train --resume {folder.path}") from stopped
+    with contextlib.closing(log):
+        _train(course)
     return course
+
+
+def _train(course: Course) -> None:
+    folder = course.folder
+    try:
+        backend(course.task.settings.backend).train(course)
+    except TrainingStopped as stopped:
+        raise TrainingStopped(f"Stopped, and saved. Go on with: {_going_on(folder)}") from stopped
+    except KeyboardInterrupt as pressed:
+        raise TrainingStopped(f"Stopped at once. Go on from what was saved last with: {_going_on(folder)}") from pressed
+
+
+def _going_on(folder: TrainingFolder) -> str:
+    return f"artdet train --resume {shlex.quote(str(folder.path))}"
 
 
 def _anywhere(source: str, category: Category) -> str:
@@ -133,9 +154,16 @@ def _anywhere(source: str, category: Category) -> str:
     return str(place.absolute()) if place.exists() else source
 
 
+def _usual_start(settings: TrainingSettings) -> str:
+    """What a training without a named start begins with: for the smallest YOLO, a network that has seen art."""
+    is_smallest = settings.backend == "yolo" and settings.architecture in (None, "yolov5n.yaml")
+    return BUNDLED_START if is_smallest else RANDOM
+
+
 def _start(category: Category) -> ModelFiles | None:
-    start = category.settings.training.start
-    if start is None or start == RANDOM:
+    settings = category.settings.training
+    start = settings.start or _usual_start(settings)
+    if start == RANDOM:
         return None
     found = find_model(start, category.path.parent)
     if found is None:

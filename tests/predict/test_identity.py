@@ -29,7 +29,7 @@ def test_a_run_says_what_ran(tmp_path, taxonomy):
     prepare(folder, described(taxonomy), overwrite=False)
     info = open_run(folder).info
     assert info["taxonomy_sha256"] == taxonomy.sha256
-    assert info["ensemble"]["members"][0]["weights"] == "persons_v0"
+    assert info["ensemble"]["members"][0]["weights"] == "persons"
     assert info["models"]["persons"]["weights_sha256"] == "aa"
     assert {"artdet", "python", "torch", "numpy"} <= set(info["versions"])
 

@@ -46,13 +46,14 @@ def save_weights(folder: TrainingFolder, tensors: Mapping[str, torch.Tensor], ca
     folder.write(folder.card, yaml_text(card.model_dump(mode="json", exclude_none=True)))
 
 
-def are_numbers(tensors: Mapping[str, torch.Tensor]) -> bool:
-    """Whether no value is infinite or no number."""
-    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+def are_in_bounds(tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether all values are numbers that float16 can hold; weights beyond that have gone astray."""
+    most = torch.finfo(torch.float16).max
+    return all(bool((tensor.abs() <= most).all()) for tensor in tensors.values() if tensor.is_floating_point())
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:
     plain = tensor.detach().cpu().contiguous()
-    if not plain.is_floating_point() or plain.abs().max() > torch.finfo(torch.float16).max:
+    if not plain.is_floating_point() or bool((plain.abs() > torch.finfo(torch.float16).max).any()):
         return plain.clone()
     return plain.half()

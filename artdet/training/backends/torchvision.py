@@ -75,7 +75,9 @@ class Training:
         self._mean = MeanWeights(self._network) if self._settings.ema else None
         self._epoch, self._step, self._seconds, self._rate = 0, 0, 0.0, 0.0
         self._sums: dict[str, float] = {}
-        if state is not None:
+        if state is None:
+            course.go_on_from(0)
+        else:
             self._take_up(state)
         self._prepare_data()
 
@@ -193,7 +195,7 @@ class Training:
     # The end of an epoch, and what is kept.
 
     def _end_epoch(self) -> None:
-        """Figures, weights, checkpoint, the line of the epoch; in this order, so that none is lost."""
+        """Figures, weights, the line of the epoch, checkpoint; a line without its checkpoint is forgotten later."""
         course, number = self._course, self._epoch + 1
         losses, seconds = self._mean_losses(), self._seconds
         self._epoch, self._step, self._seconds, self._sums = number, 0, 0.0, {}
@@ -212,8 +214,8 @@ class Training:
         )
         if epoch.best:
             save_weights(course.folder, self._kept.state_dict(), card_of(self._task))
-        self._save()
         course.add(epoch)
+        self._save()
 
     @property
     def _kept(self) -> FasterRCNN:

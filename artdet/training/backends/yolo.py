@@ -20,21 +20,28 @@ from artdet.detectors.yolo import Settings as YoloSettings
 from artdet.detectors.yolo_detector import YoloDetector
 from artdet.detectors.yolo_engines import TorchEngine
 from artdet.detectors.yolo_network import NetworkInfo, for_inference
-from artdet.errors import TrainingStopped
+from artdet.errors import ConfigError, TrainingStopped
 from artdet.modelfiles import ModelCard
-from artdet.training.backends.checkpoints import are_numbers, load_checkpoint, save_checkpoint, save_weights
+from artdet.training.backends.checkpoints import are_in_bounds, load_checkpoint, save_checkpoint, save_weights
 from artdet.training.backends.ema import kept_share
 from artdet.training.backends.epoch_sampler import EpochSampler
+from artdet.training.backends.half_epoch import HalfEpoch
 from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out_of_memory
 from artdet.training.backends.precision import computes_in_bfloat16
 from artdet.training.backends.yolo_data import EpochLoader, ExampleDataset
 from artdet.training.backends.yolo_model import TrainedNetwork, knows_outputs, start_tensors
-from artdet.training.backends.yolo_options import LEFT_BEHIND, architecture, trainer_options
+from artdet.training.backends.yolo_options import (
+    ARCHITECTURE,
+    LEFT_BEHIND,
+    NEW_OUTPUTS_RATE,
+    architecture,
+    trainer_options,
+)
 from artdet.training.course import Course
 from artdet.training.examples import DetectorClasses
 from artdet.training.folder import Epoch
 from artdet.training.interruption import Interruption
-from artdet.training.provenance import trained_on
+from artdet.training.provenance import described
 
 
 def train(course: Course) -> None:
@@ -44,6 +51,8 @@ def train(course: Course) -> None:
         TrainingStopped: after Ctrl-C, when everything is saved.
         TrainingError: if memory ran out, or the loss is no number.
     """
+    if course.finished:
+        return
     with Interruption() as interruption:
         trainer = YoloTrainer(course, interruption)
         try:
@@ -69,9 +78,13 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         self._task, self._settings = course.task, course.task.settings
         self._state = load_checkpoint(course.folder.checkpoint)
         self._step = int(self._state["step"]) if self._state else 0
-        self._before = _Before(self._state)
+        self._before = HalfEpoch(self._state)
+        self._rate = float(self._state.get("learning_rate", 0.0)) if self._state else 0.0
         self._begun = 0.0
-        super().__init__(overrides=trainer_options(self._task, course.folder))
+        try:
+            super().__init__(overrides=trainer_options(self._task, course.folder))
+        except (ValueError, TypeError) as error:  # of the check of its options
+            raise ConfigError(f"ultralytics does not train with these settings: {error} Change them.") from error
         for event, action in (
             ("on_train_start", YoloTrainer._threads),
             ("on_train_epoch_start", YoloTrainer._begin_epoch),
@@ -129,14 +142,21 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         """The network with the weights to start from, or to go on from."""
         low = computes_in_bfloat16(self._settings.precision, self._task.device)
         classes = DetectorClasses.of(self._task.classes, self._task.category.taxonomy)
-        network = TrainedNetwork(architecture(self._task), classes, low_precision=low)
+        name = architecture(self._task)
+        try:
+            network = TrainedNetwork(name, classes, low_precision=low)
+        except (FileNotFoundError, KeyError, ValueError) as error:
+            raise ConfigError(
+                f"training.architecture: ultralytics knows no network '{name}'. Name one such as {ARCHITECTURE}."
+            ) from error
         if self._state:
             network.load_state_dict(self._state["model"])
+            self.args.warmup_bias_lr = self._state.get("warmup_bias_lr", self.args.warmup_bias_lr)
         else:
             tensors = start_tensors(self._task.start, classes, network) if self._task.start else {}
             network.load_state_dict(tensors, strict=False)
             if not knows_outputs(tensors, network):
-                self.args.warmup_bias_lr = NEW_OUTPUTS_RATE
+                self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]
         self.model = network.to(memory_format=torch.channels_last)
 
     def get_validator(self) -> Any:
@@ -205,6 +225,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
     @staticmethod
     def _end_step(trainer: YoloTrainer) -> None:
         trainer._step += 1
+        trainer._rate = float(trainer.optimizer.param_groups[0]["lr"])
         losses = trainer._losses()
         course = trainer._course
         course.check_loss({"loss": float(trainer.loss.detach())})
@@ -227,14 +248,14 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
 
     def _check_weights(self) -> None:
         """Ends a training before it saves weights that are no numbers: the loss shows it one step too late."""
-        if not are_numbers(self._kept().state_dict()):
+        if not are_in_bounds(self._kept().state_dict()):
             self._course.check_loss({"weights": math.nan})
 
     def validate(self) -> tuple[dict[str, float], float]:
         """Ends an epoch: figures, weights, the line of the epoch, checkpoint; in this order, so that none is lost."""
         course, number = self._course, self.epoch + 1
         if RANK > 0:  # the first process looks, writes and says when to stop
-            self._step, self._before = 0, _Before(None)
+            self._step, self._before = 0, HalfEpoch()
             return {}, 0.0
         self._check_weights()
         seconds = self._seconds()
@@ -243,7 +264,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             Epoch(
                 number=number,
                 losses=self._losses(),
-                learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+                learning_rate=self._rate,
                 seconds=seconds,
                 images=len(self.train_loader.sampler) * max(self.world_size, 1),
                 figures=figures,
@@ -253,7 +274,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             save_weights(course.folder, self._kept().state_dict(), self._card())
         # Its line comes first: a line without its checkpoint is forgotten on going on, and the epoch done again.
         course.add(epoch)
-        self._step, self._before = 0, _Before(None)
+        self._step, self._before = 0, HalfEpoch()
         self._save(number, 0)
         self.stop = course.finished
         return {}, figures.fitness if figures else 0.0
@@ -283,11 +304,8 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         return ModelCard(
             backend="yolo",
             architecture=architecture(self._task),
-            classes=settings.classes,
             image_size=settings.image_size,
-            description=settings.description,
-            licence="AGPL-3.0-or-later",
-            trained_on=trained_on(self._task.data),
+            **described(self._task.data),
         )
 
     def _save(self, epoch: int, step: int) -> None:
@@ -304,12 +322,18 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             "model": unwrap_model(self.model).state_dict(),
             "ema": self.ema.ema.state_dict(),
             "updates": self.ema.updates,
+            "learning_rate": self._rate,
+            "warmup_bias_lr": self.args.warmup_bias_lr,
             "optimizer": self.optimizer.state_dict(),
         }
         save_checkpoint(self._course.folder.checkpoint, state)
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
         return False
+
+    def label_loss_items(self, loss_items: Any = None, prefix: str = "train") -> Any:
+        """As ultralytics has them; none of an epoch that was stopped after its last step, and of which none is left."""
+        return {} if loss_items is None and prefix == "train" else super().label_loss_items(loss_items, prefix)
 
     def save_model(self) -> bool:
         """Done in :meth:`validate`."""
@@ -320,24 +344,3 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
 
     def final_eval(self) -> None:
         """Nothing: the best weights were validated when they were made."""
-
-
-class _Before:
-    """What was done of an epoch before training was stopped in it.
-
-    Args:
-        state: of the checkpoint; ``None`` if the epoch is begun anew.
-    """
-
-    def __init__(self, state: dict[str, Any] | None) -> None:
-        self.steps = int(state["step"]) if state else 0
-        self.seconds = float(state.get("seconds", 0.0)) if state else 0.0
-        losses = dict(state.get("losses", {})) if state else {}
-        self._losses = {name: value for name, value in losses.items() if name != "loss"}
-
-    def losses_with(self, since: dict[str, float], steps: int) -> dict[str, float]:
-        """Means over all ``steps`` of the epoch, of which ``since`` are those since training goes on."""
-        if not self._losses or not steps:
-            return since
-        share = self.steps / steps
-        return {name: share * mean + (1 - share) * since.get(name, mean) for name, mean in self._losses.items()}

@@ -79,6 +79,7 @@ class TrainedNetwork(DetectionModel):  # type: ignore[misc]
         super().__init__(architecture, nc=len(classes.names), verbose=False)
         self.low_precision = low_precision
         self.detector_classes = classes
+        self.criterion: Any = None  # ultralytics asks for it after an epoch, even one without steps
 
     def init_criterion(self) -> Any:
         """The loss that knows what was looked for."""
@@ -86,7 +87,7 @@ class TrainedNetwork(DetectionModel):  # type: ignore[misc]
 
     def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
         """Loss of a batch, and its parts."""
-        if getattr(self, "criterion", None) is None:
+        if self.criterion is None:
             self.criterion = self.init_criterion()
         kind = batch["img"].device.type
         lower = torch.autocast(kind, torch.bfloat16) if self.low_precision else contextlib.nullcontext()
@@ -148,7 +149,8 @@ def knows_outputs(tensors: Mapping[str, torch.Tensor], network: torch.nn.Module)
 
 def _outputs(network: torch.nn.Module) -> set[str]:
     """Names of weights and biases of the last layers of the classification branch, a row a class."""
-    place = f"model.{len(network.model) - 1}.cv3"
+    layers: Any = network.model
+    place = f"model.{len(layers) - 1}.cv3"
     branches = dict(network.named_modules())[place]
     return {
         f"{place}.{level}.{len(branch) - 1}.{name}"

@@ -11,9 +11,11 @@ from artdet.training.folder import TrainingFolder
 ARCHITECTURE = "yolov5n.yaml"
 LEFT_BEHIND = "ultralytics"
 """Folder below a run's that its trainer makes; nothing is in it that we need."""
-_LEARNING_RATE = 0.0025
-_MOMENTUM = 0.937
-_WARMUP_BIAS_RATE = 0.01  # biases of new outputs have far to go
+NEW_OUTPUTS_RATE = {"sgd": 0.1, "adamw": 0.01}
+"""Of biases, at the begin of the warm-up: those of outputs that begin anew have far to go."""
+_NAMES = {"sgd": "SGD", "adamw": "AdamW"}
+_LEARNING_RATE = {"sgd": 0.0025, "adamw": 0.001}
+_MOMENTUM = {"sgd": 0.937, "adamw": 0.9}
 _NOMINAL_BATCH = 64  # what ultralytics' weight decay is meant for
 
 
@@ -25,7 +27,7 @@ def architecture(task: Task) -> str:
 def trainer_options(task: Task, folder: TrainingFolder) -> dict[str, Any]:
     """What a trainer of ultralytics is to be told."""
     own = task.settings
-    rate = own.learning_rate or _LEARNING_RATE
+    rate = own.learning_rate or _LEARNING_RATE[own.optimizer]
     return {
         "model": architecture(task),
         "data": "artdet",
@@ -38,14 +40,15 @@ def trainer_options(task: Task, folder: TrainingFolder) -> dict[str, Any]:
         "project": str(folder.path.absolute()),
         "name": LEFT_BEHIND,
         "exist_ok": True,
-        "optimizer": "SGD",
+        "optimizer": _NAMES[own.optimizer],
         "lr0": rate,
         "lrf": own.final_share,
         "cos_lr": True,
-        "momentum": _MOMENTUM,
+        "momentum": _MOMENTUM[own.optimizer],
         "weight_decay": own.weight_decay * own.batch / _NOMINAL_BATCH,
         "warmup_epochs": own.warmup_epochs,
-        "warmup_bias_lr": max(_WARMUP_BIAS_RATE, rate),
+        "warmup_bias_lr": rate,
+        "freeze": own.freeze or None,
         "mosaic": own.mosaic,
         "close_mosaic": min(own.close_mosaic, own.epochs),
         "scale": own.scale,

@@ -1,6 +1,6 @@
 """How often do the intervals of `artdet evaluate` hold the true figure? They should in 95 of 100 cases.
 
-    python tools/bench/coverage.py [--images 300] [--classes 20] [--worlds 100] [--resamples 400]
+    python tools/bench/intervals.py [--images 300] [--classes 20] [--worlds 100] [--resamples 400]
 
 Each world is a made collection: images differ in difficulty, boxes of an image share it. The true AP, AP50 and AP75
 (means over the classes) come from a very large collection of the same kind; small ones are drawn from it, measured, and

@@ -1,6 +1,6 @@
 """Models on the validation images of a category, beside YOLOv5n v7.0 as COCO taught it, mapped to our classes.
 
-For example: python tools/bench/coco_start.py animals animals --coco yolov5n_coco.safetensors
+For example: python tools/bench/validation.py persons persons --tta --by-source --coco yolov5n_coco.safetensors
 
 The COCO weights are those of the original network (keys model.0 ... model.24), whose head with anchors ultralytics has
 no more; it is rebuilt here. ARTDET_DATA_DIR must hold the sources of the category.
@@ -12,7 +12,7 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -22,10 +22,11 @@ import torch
 from artdet.data.category import load_category
 from artdet.data.merge import merged
 from artdet.detectors import yolo
-from artdet.detectors.base import LoadContext
+from artdet.detectors.base import Augmentation, LoadContext, ScalableDetector
 from artdet.detectors.yolo_detector import YoloDetector
 from artdet.detectors.yolo_network import NetworkInfo, quiet_ultralytics
 from artdet.devices import cpu_threads
+from artdet.ensemble.tta import AugmentedDetector
 from artdet.labelmaps import LabelMap
 from artdet.modelfiles import load_tensors
 from artdet.taxonomy import Taxonomy
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("models", nargs="*")
     parser.add_argument("--coco", type=Path)
     parser.add_argument("--coco-size", type=int, default=640)
+    parser.add_argument("--tta", action="store_true", help="each model also in several views")
+    parser.add_argument("--by-source", action="store_true")
     options = parser.parse_args()
     taxonomy = Taxonomy.load()
     data = merged(load_category(options.category, taxonomy))
@@ -52,12 +55,19 @@ def main() -> None:
     context = LoadContext(taxonomy, device="cpu", engine="torch", threads=cpu_threads())
     for name in options.models:
         detectors[name] = yolo.load(yolo.Settings(name="model", weights=name), context)
+        if options.tta:
+            views = cast(ScalableDetector, detectors[name])
+            detectors[f"{name} --tta"] = AugmentedDetector(views, Augmentation(), taxonomy=taxonomy)
+    sources = dict.fromkeys(entry.source for entry in data.validation) if options.by_source else {}
     pictures = Pictures(max_side=1024)
-    found = {
-        name: validated(detector, data.validation, pictures, taxonomy, lambda count: None)
-        for name, detector in detectors.items()
-    }
-    print(table(found))
+    for source in (None, *sources):
+        entries = [entry for entry in data.validation if source in (None, entry.source)]
+        found = {
+            name: validated(detector, entries, pictures, taxonomy, lambda count: None)
+            for name, detector in detectors.items()
+        }
+        print(f"\n{source or 'all'}, {len(entries)} images: AP50 / AP75 / AP")
+        print(table(found), flush=True)
 
 
 def table(found: dict[str, Figures]) -> str:

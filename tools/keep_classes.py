@@ -1,0 +1,37 @@
+"""A YOLO model with some of its classes only: rows of its last layers are taken, nothing else changes.
+
+For example: python tools/keep_classes.py runs/train/persons artdet/weights/persons persons
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import yaml
+from safetensors.torch import load_file, save_file
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("classes", nargs="+")
+    options = parser.parse_args()
+    card = yaml.safe_load((options.model / "model.yaml").read_text())
+    tensors = load_file(options.model / "model.safetensors")
+    places = [card["classes"].index(name) for name in options.classes]
+    head = max(int(name.split(".")[1]) for name in tensors)
+    for name, tensor in tensors.items():
+        if name.startswith(f"model.{head}.cv3.") and name.split(".")[4] == "2" and len(name.split(".")) == 6:
+            assert len(tensor) == len(card["classes"]), name
+            tensors[name] = tensor[places].contiguous()
+    options.out.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, options.out / "model.safetensors")
+    (options.out / "model.yaml").write_text(
+        yaml.safe_dump({**card, "classes": options.classes}, sort_keys=False, allow_unicode=True, width=120)
+    )
+
+
+if __name__ == "__main__":
+    main()
