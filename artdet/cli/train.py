@@ -36,9 +36,17 @@ if TYPE_CHECKING:
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: training.patience=5. Repeatable."
 )
 @click.option("--taxonomy", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Your own classes.")
+@click.option("--trust-weights", is_flag=True, help="Start from weights that are a pickle, which can run code.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(
-    *, category: str | None, dry_run: bool, resume: Path | None, device: str, as_json: bool, **options: Any
+    *,
+    category: str | None,
+    dry_run: bool,
+    resume: Path | None,
+    device: str,
+    trust_weights: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train the detector of a category into runs/train/NAME, where `artdet predict` finds it by its name.
 
@@ -52,11 +60,11 @@ def command(
         if given:
             lines = ", ".join("--" + {"overrides": "set"}.get(name, name).replace("_", "-") for name in given)
             raise click.UsageError(f"--resume goes on with the settings of the run; leave out {lines}")
-        _go_on(resume, device, as_json)
+        _go_on(resume, device, trust_weights, as_json)
     elif dry_run:
         _plan(str(category), options, as_json)
     else:
-        _train(str(category), options, device, as_json)
+        _train(str(category), options, device, trust_weights, as_json)
 
 
 def _overrides(options: dict[str, Any]) -> list[str]:
@@ -97,7 +105,7 @@ def _plan(category: str, options: dict[str, Any], as_json: bool) -> None:
         say_findings(name, (finding for finding in findings if finding.loses))
 
 
-def _train(category: str, options: dict[str, Any], device: str, as_json: bool) -> None:
+def _train(category: str, options: dict[str, Any], device: str, trusted: bool, as_json: bool) -> None:
     from artdet.data.category import load_category
     from artdet.data.merge import merged
     from artdet.taxonomy import Taxonomy
@@ -108,7 +116,7 @@ def _train(category: str, options: dict[str, Any], device: str, as_json: bool) -
     data = merged(loaded, skip_missing=options["skip_missing"])
     _say_absent(data)
     written_down(folder, data, options["taxonomy"])
-    _run(folder, data, device, as_json)
+    _run(folder, data, device, trusted, as_json)
 
 
 def _say_absent(data: Merged) -> None:
@@ -116,20 +124,22 @@ def _say_absent(data: Merged) -> None:
         click.echo(f"left out, as their data are not here: {', '.join(data.absent)}", err=True)
 
 
-def _go_on(run: Path, device: str, as_json: bool) -> None:
+def _go_on(run: Path, device: str, trusted: bool, as_json: bool) -> None:
     from artdet.training.training import reopened
 
     folder, data = reopened(run)
-    _run(folder, data, device, as_json)
+    _run(folder, data, device, trusted, as_json)
 
 
-def _run(folder: TrainingFolder, data: Merged, device: str, as_json: bool) -> None:
+def _run(folder: TrainingFolder, data: Merged, device: str, trusted: bool, as_json: bool) -> None:
     """Trains, and says where the model is."""
     from artdet.cli.progress import progress_bar
     from artdet.cli.train_watch import train_watch
     from artdet.training.training import run, task_of
 
-    task = task_of(data, device=device, bar=lambda total: progress_bar("making photographs look like art", total))
+    task = task_of(
+        data, device=device, trusted=trusted, bar=lambda total: progress_bar("making photographs look like art", total)
+    )
     with train_watch(batch=task.settings.batch) as watch:
         course = run(task, folder, watch)
     best = course.best

@@ -81,7 +81,7 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
         ModelError: if the weights are a pickle that is not trusted, are damaged, or do not fit.
     """
     quiet_ultralytics()
-    network, classes, size = _from_pickle(files, trusted) if is_pickle(files.model) else _from_safetensors(files)
+    network, classes, size = network_of_pickle(files, trusted) if is_pickle(files.model) else _from_safetensors(files)
     end_to_end = bool(getattr(network.model[-1], "end2end", False))
     info = NetworkInfo(classes, size, int(max(network.stride)), end_to_end)
     return for_inference(network), info
@@ -178,7 +178,12 @@ def _from_safetensors(files: ModelFiles) -> tuple[Any, tuple[str, ...], int]:
     return network, card.classes, card.image_size or DEFAULT_IMAGE_SIZE
 
 
-def _from_pickle(files: ModelFiles, trusted: bool) -> tuple[Any, tuple[str, ...], int]:
+def network_of_pickle(files: ModelFiles, trusted: bool) -> tuple[Any, tuple[str, ...], int]:
+    """Network, class names and image size of a ``.pt`` that the ultralytics package wrote.
+
+    Raises:
+        ModelError: if it is not trusted, or is none.
+    """
     refuse_pickle(files.model, trusted=trusted)
     from ultralytics import YOLO
 

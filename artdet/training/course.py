@@ -69,6 +69,7 @@ class Task:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         threads: of the CPU.
         seed: of everything that is drawn.
+        trusted: whether weights to start from that are a pickle, which can run code, may be loaded.
     """
 
     data: Merged
@@ -80,6 +81,7 @@ class Task:
     device: str
     threads: int
     seed: int
+    trusted: bool = False
 
     @property
     def category(self) -> Category:

@@ -85,13 +85,14 @@ def reopened(path: Path) -> tuple[TrainingFolder, Merged]:
     return folder, data
 
 
-def task_of(data: Merged, *, device: str, bar: Bar) -> Task:
+def task_of(data: Merged, *, device: str, bar: Bar, trusted: bool = False) -> Task:
     """Everything a backend needs to train on merged data.
 
     Args:
         data: of the category, with its settings.
         device: as ``--device`` names it.
         bar: shows the making of variants.
+        trusted: whether pickles to start from may be loaded.
 
     Raises:
         ModelError: if the weights to start from are not here.
@@ -108,6 +109,7 @@ def task_of(data: Merged, *, device: str, bar: Bar) -> Task:
         device=resolve_device(device),
         threads=cpu_threads(),
         seed=category.settings.seed,
+        trusted=trusted,
     )
 
 

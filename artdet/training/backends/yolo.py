@@ -29,7 +29,7 @@ from artdet.training.backends.half_epoch import HalfEpoch
 from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out_of_memory
 from artdet.training.backends.precision import computes_in_bfloat16
 from artdet.training.backends.yolo_data import EpochLoader, ExampleDataset
-from artdet.training.backends.yolo_model import TrainedNetwork, knows_outputs, start_tensors
+from artdet.training.backends.yolo_model import TrainedNetwork
 from artdet.training.backends.yolo_options import (
     ARCHITECTURE,
     LEFT_BEHIND,
@@ -37,6 +37,7 @@ from artdet.training.backends.yolo_options import (
     architecture,
     trainer_options,
 )
+from artdet.training.backends.yolo_start import knows_outputs, start_tensors
 from artdet.training.course import Course
 from artdet.training.examples import DetectorClasses
 from artdet.training.folder import Epoch
@@ -153,7 +154,8 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             network.load_state_dict(self._state["model"])
             self.args.warmup_bias_lr = self._state.get("warmup_bias_lr", self.args.warmup_bias_lr)
         else:
-            tensors = start_tensors(self._task.start, classes, network) if self._task.start else {}
+            start, trusted = self._task.start, self._task.trusted
+            tensors = start_tensors(start, classes, network, trusted=trusted) if start else {}
             network.load_state_dict(tensors, strict=False)
             if not knows_outputs(tensors, network):
                 self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]

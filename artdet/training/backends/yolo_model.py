@@ -1,21 +1,16 @@
-"""A YOLO network in training: its start, its loss where not all classes were looked for, its precision."""
+"""A YOLO network in training: its loss where not all classes were looked for, and its precision."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
 
-from artdet.errors import ModelError
-from artdet.modelfiles import ModelFiles, is_pickle, load_tensors, read_card, refuse_pickle
 from artdet.training.examples import DetectorClasses
-
-LESS_SURE = 2.0
-"""How much lower the bias of a class begins that starts as its category, so that the category's own label wins."""
 
 
 class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
@@ -103,71 +98,3 @@ def _as_float32(found: Any) -> Any:
     if isinstance(found, Mapping):
         return {name: _as_float32(value) for name, value in found.items()}
     return type(found)(_as_float32(value) for value in found) if isinstance(found, list | tuple) else found
-
-
-def start_tensors(start: ModelFiles, classes: DetectorClasses, network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Tensors of other weights that fit a network by name and shape.
-
-    Outputs of classes that the start knows by name are taken over; a class that it does not know begins as its
-    category, less sure, where it knows that.
-
-    Args:
-        start: of any YOLO network; without a card its classes are unknown, and outputs begin anew.
-        classes: of the network.
-        network: that they are for.
-
-    Raises:
-        ModelError: if nothing fits.
-    """
-    if is_pickle(start.model):
-        refuse_pickle(start.model, trusted=False)
-    tensors = load_tensors(start.model)
-    names = read_card(start, backend="yolo").classes if start.card else ()
-    own = network.state_dict()
-    outputs = _outputs(network)
-    fitting = {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name in own and own[name].shape == tensor.shape and name not in outputs
-    }
-    if len(fitting) < len(own) // 2:
-        raise ModelError(
-            f"{start.model} fits this network in only {len(fitting)} of {len(own)} tensors. "
-            "Start from weights of the same architecture, or from random ones: --start random."
-        )
-    known = {classes.general(place) for place in range(len(classes.names))} | set(classes.names)
-    for name in outputs & tensors.keys() if known & set(names) else ():
-        if tensors[name].shape[1:] == own[name].shape[1:] and len(tensors[name]) == len(names):
-            fitting[name] = _output(tensors[name], own[name], names, classes)
-    return {name: tensor.to(own[name].dtype) for name, tensor in fitting.items()}
-
-
-def knows_outputs(tensors: Mapping[str, torch.Tensor], network: torch.nn.Module) -> bool:
-    """Whether the tensors to start from give at least some classes a beginning."""
-    return _outputs(network) <= tensors.keys()
-
-
-def _outputs(network: torch.nn.Module) -> set[str]:
-    """Names of weights and biases of the last layers of the classification branch, a row a class."""
-    layers: Any = network.model
-    place = f"model.{len(layers) - 1}.cv3"
-    branches = dict(network.named_modules())[place]
-    return {
-        f"{place}.{level}.{len(branch) - 1}.{name}"
-        for level, branch in enumerate(branches)
-        for name, _ in branch[-1].named_parameters()
-    }
-
-
-def _output(there: torch.Tensor, own: torch.Tensor, names: Sequence[str], classes: DetectorClasses) -> torch.Tensor:
-    """Weights or biases of the last layer of the classification branch, a row a class."""
-    rows = own.clone()
-    for place, name in enumerate(classes.names):
-        general = classes.general(place)
-        if name in names:
-            rows[place] = there[names.index(name)].to(rows.dtype)
-        elif general in names:
-            rows[place] = there[names.index(general)].to(rows.dtype)
-            if rows.ndim == 1:
-                rows[place] -= LESS_SURE
-    return rows

@@ -201,7 +201,8 @@ def test_weights_of_another_network_are_refused(whole, make_task, tmp_path):
 
 
 @pytest.mark.slow
-def test_thirty_images_are_learnt_by_heart(make_task, shared_data, tmp_path):
+def test_thirty_images_are_learnt_by_heart(make_task, shared_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARTDET_DATA_DIR", str(shared_data))
     category = {
         "classes": ["persons"],
         "sources": [

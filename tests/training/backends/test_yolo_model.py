@@ -27,6 +27,13 @@ def model(cache):
 
 
 @pytest.fixture(scope="module")
+def start(model):
+    from artdet.training.backends import yolo_start
+
+    return yolo_start
+
+
+@pytest.fixture(scope="module")
 def classes(taxonomy):
     return DetectorClasses.of(NAMES, taxonomy)
 
@@ -174,10 +181,10 @@ def outputs(network):
     return [f"model.{head}.cv3.{level}.2.{part}" for level in range(3) for part in ("weight", "bias")]
 
 
-def test_rows_are_taken_over_by_name_in_any_order(model, network, classes, write_start):
+def test_rows_are_taken_over_by_name_in_any_order(start, network, classes, write_start):
     files, there = write_start(("animals", "angel", "dog", "ship"))
-    found = model.start_tensors(files, classes, network)
-    assert model.knows_outputs(found, network)
+    found = start.start_tensors(files, classes, network)
+    assert start.knows_outputs(found, network)
     own = network.state_dict()
     for name in outputs(network):
         less = 2.0 if name.endswith("bias") else 0.0
@@ -196,21 +203,37 @@ def test_rows_are_taken_over_by_name_in_any_order(model, network, classes, write
     [(NAMES, False), (("ship", "fish"), True), (("ship", "fish", "cow", "mountain", "meat"), True)],
     ids=["no card", "other classes", "as many other classes"],
 )
-def test_outputs_begin_anew_where_nothing_is_known_of_them(model, network, classes, write_start, names, card):
+def test_outputs_begin_anew_where_nothing_is_known_of_them(start, network, classes, write_start, names, card):
     files, _ = write_start(names, card=card)
-    found = model.start_tensors(files, classes, network)
-    assert not model.knows_outputs(found, network)
+    found = start.start_tensors(files, classes, network)
+    assert not start.knows_outputs(found, network)
     assert not set(outputs(network)) & set(found)
     assert len(found) > 0.9 * len(network.state_dict())
 
 
-def test_other_architectures_and_pickles_are_refused(model, network, classes, write_start, tmp_path):
+def test_other_architectures_and_pickles_are_refused(start, network, classes, write_start, tmp_path):
     files, _ = write_start(NAMES, architecture="yolov5s.yaml")
     with pytest.raises(ModelError, match=r"fits this network in only \d+ of \d+ tensors\. .* --start random"):
-        model.start_tensors(files, classes, network)
+        start.start_tensors(files, classes, network)
     (tmp_path / "model.pt").write_bytes(b"")
     with pytest.raises(ModelError, match="pickle"):
-        model.start_tensors(ModelFiles(tmp_path / "model.pt", None), classes, network)
+        start.start_tensors(ModelFiles(tmp_path / "model.pt", None), classes, network)
+
+
+def test_pickle_of_ultralytics_brings_its_coco_classes(start, network, classes, tmp_path):
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    written = YOLO("yolov5n.yaml")
+    written.model = DetectionModel("yolov5n.yaml", nc=3, verbose=False)
+    written.model.names = {0: "person", 1: "bicycle", 2: "dog"}
+    written.save(tmp_path / "coco.pt")
+    there = {name: tensor.float() for name, tensor in written.model.state_dict().items()}
+    found = start.start_tensors(ModelFiles(tmp_path / "coco.pt", None), classes, network, trusted=True)
+    assert start.knows_outputs(found, network)
+    for name in outputs(network):
+        torch.testing.assert_close(found[name][PERSONS], there[name][0], rtol=1e-3, atol=1e-3)  # saved as float16
+        torch.testing.assert_close(found[name][DOG], there[name][2], rtol=1e-3, atol=1e-3)
 
 
 def test_low_precision_changes_the_loss_little_and_the_loss_is_float32(model, network, classes):
