@@ -34,7 +34,7 @@ def torchvision_names(module, weights):
 def test_the_shipped_maps():
     models = {"coco", "iconart", "imagenet", "nudenet", "openimages"}
     sets = {"animals6", "art_unveiled", "byzart2k", "coco80", "enluminures", "flowers", "fruits25", "iconart_redhen"}
-    assert set(SHIPPED) == models | sets | {"people_art", "ships", "weizmann_horses"}
+    assert set(SHIPPED) == models | sets | {"people_art", "ships", "tuxpaint", "weizmann_horses"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from artdet.errors import InputError, LabelError
 from artdet.labelmaps import LabelMap
@@ -167,8 +167,11 @@ def _label(file: str, ids: Mapping[str, int], taxonomy: Taxonomy) -> int | None:
 
 
 def _decoded(data: bytes) -> RGBA:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGBA"))
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGBA"))
+    except ImportError as error:  # where ultralytics is loaded, it looks for another package before it gives up
+        raise UnidentifiedImageError("is not an image") from error
 
 
 def _origins(folder: Path) -> dict[str, dict[str, str]]:

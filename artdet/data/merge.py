@@ -143,7 +143,7 @@ def _datasets(category: Category, skip_missing: bool) -> tuple[dict[str, Dataset
         InputError: naming all whose data are missing.
     """
     settings = category.settings
-    entries = (*settings.sources, *settings.negatives)
+    entries: tuple[CategorySource | Negatives, ...] = (*settings.sources, *settings.negatives)
     needed = set() if skip_missing else {entry.source for entry in entries if not entry.optional}
     found: dict[str, Dataset] = {}
     absent: dict[str, str] = {}

@@ -23,14 +23,19 @@ def source(**changes):
     return {"source": "examples", "art": True, **changes}
 
 
-def test_five_are_shipped():
-    assert category_names() == ["animals", "landforms", "persons", "produce", "structures"]
+CATEGORIES = {"animals", "landforms", "persons", "produce", "structures"}
+
+
+def test_one_for_each_category_is_shipped_and_three_for_several():
+    assert set(category_names()) == {*CATEGORIES, "all", "iconart", "objects"}
 
 
 @pytest.mark.parametrize("name", category_names())
 def test_shipped_categories_are_valid_and_validate_on_art(taxonomy, name):
     loaded = load_category(name, taxonomy)
-    assert {taxonomy.nodes[taxonomy.id_of(c)].category for c in loaded.settings.classes} == {name}
+    held = {taxonomy.nodes[taxonomy.id_of(c)].category for c in loaded.settings.classes}
+    several = {"all": CATEGORIES, "objects": CATEGORIES - {"persons"}, "iconart": {"persons", "structures"}}
+    assert held == several.get(name, {name})
     assert all(entry.art for entry in loaded.settings.sources if entry.share)
     assert any(entry.share for entry in loaded.settings.sources)
 

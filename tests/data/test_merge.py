@@ -157,7 +157,7 @@ def test_all_missing_data_are_said_in_one_sentence(two, monkeypatch):
     assert str(two.root / "nowhere") in str(caught.value)
 
 
-@pytest.mark.parametrize("name", category_names())
+@pytest.mark.parametrize("name", sorted({*category_names()} - {"iconart"}))  # whose data are fetched
 def test_shipped_categories_on_real_data(shared_data, monkeypatch, taxonomy, name):
     monkeypatch.setenv("ARTDET_DATA_DIR", str(shared_data))
     made = merged(load_category(name, taxonomy))

@@ -27,6 +27,8 @@ YOLO = {
 MAPS = {"coco256": "coco80", "people_art_train": "people_art", "people_art_val": "people_art",
         "coco2014": "coco", "coco2017": "coco", "open_images": "openimages"}  # fmt: skip
 FETCHED = {"coco2014", "coco2017", "iconart", "open_images"}
+COMPOSED = {"composed_animals", "composed_produce", "composed_structures"}
+OWN = {"examples", "artic_cc0", "people_art_objects"}  # boxes of ours, with our names
 ALL = [*YOLO, "byzart2k", "enluminures", "people_art_train", "people_art_val"]
 
 
@@ -67,7 +69,7 @@ def label_map(source):
 
 
 def test_the_shipped_sources():
-    assert set(shipped_sources()) == {*ALL, *FETCHED, "examples"}
+    assert set(shipped_sources()) == {*ALL, *FETCHED, *COMPOSED, *OWN}
 
 
 @pytest.mark.parametrize("source", ALL)

@@ -39,7 +39,7 @@ def test_classes_come_from_the_label_map_reversed(animals, taxonomy):
     ("sets", "category", "says"),
     [
         (["coco"], "animals", r"There is no set 'coco' to fetch\. Did you mean 'coco201[47]'\?"),
-        ([], "landforms", r"None of open_images, coco2017, iconart has boxes for a class of landforms \(mountain, "),
+        ([], "landforms", r"None of open_images, coco2017, iconart has boxes for a class of landforms \(landforms, "),
         (["iconart"], "animals", "None of iconart has boxes for a class of animals"),
     ],
 )
