@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # As in the command line: read once, when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -16,6 +17,9 @@ from PIL import Image
 
 from artdet.resources import shipped
 from artdet.taxonomy import Taxonomy
+
+# In the background of a shell Ctrl-C is ignored, by every process that a test starts too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PAINTINGS = shipped("examples", "paintings")
 SHARED_DATA = shipped().parent / "shared" / "data"
