@@ -90,10 +90,11 @@ class _Log:
         self._said = now
         done = meter.before + meter.count
         left = (self._total - done) / meter.rate
-        print(f"{self._verb}: {done} of {self._total}, {meter.text}, {_duration(left)} left", file=sys.stderr)
+        print(f"{self._verb}: {done} of {self._total}, {meter.text}, {duration(left)} left", file=sys.stderr)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """For people: ``4 min 05 s``, ``2 h 10 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from artdet.cli.progress import LOG_EVERY, _duration
+from artdet.cli.progress import LOG_EVERY, duration
 
 if TYPE_CHECKING:
     from artdet.training.course import Watch
@@ -160,7 +160,7 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
         coarse = (figures.coarse_ap50, figures.coarse_ap75, figures.coarse_ap)
         parts.append(_means(means))
         parts += [f"categories {_means(coarse)}"] if coarse != means else []
-    parts.append(_duration(epoch.seconds))
+    parts.append(duration(epoch.seconds))
     return "  ".join(parts + (["*"] if epoch.best else []))
 
 
@@ -188,7 +188,7 @@ class _Log:
             return
         text = f"{step.place}: step {done} of {total}, {step.pace.replace('  ', ', ')}"
         if step.left is not None and step.whole_left is not None:
-            text += f", {_duration(step.left)} left, of all epochs {_duration(step.whole_left)}"
+            text += f", {duration(step.left)} left, of all epochs {duration(step.whole_left)}"
         self.line(text)
 
     def validating(self, done: int, total: int) -> None:

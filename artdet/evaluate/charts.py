@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import io
-import logging
-import os
 import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -16,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from artdet.evaluate.results import Curve, Reliability
-from artdet.resources import cache_folder
+from artdet.plotting import own_matplotlib_cache, silent_matplotlib
 
 MOST_CURVES = 8
 """More lines in one chart cannot be told apart."""
@@ -189,11 +185,11 @@ def _stand_in(index: int) -> str:
 def _svg(inches: tuple[float, float], paint: Callable[[Any], Mapping[str, str]], label: str) -> str:
     """Draws with matplotlib and makes the result fit to stand in a page."""
     stream = io.StringIO()
-    with _silent(), _own_cache():
+    with silent_matplotlib(), own_matplotlib_cache():
         import matplotlib as mpl
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
-    with _silent(), mpl.rc_context():
+    with silent_matplotlib(), mpl.rc_context():
         mpl.rcdefaults()  # a matplotlibrc of the user's own must not change the charts
         mpl.rcParams.update({**_SETTINGS, "svg.hashsalt": label})
         figure = Figure(figsize=inches)
@@ -204,33 +200,6 @@ def _svg(inches: tuple[float, float], paint: Callable[[Any], Mapping[str, str]],
             axes.patch.set_visible(False)
         canvas.print_svg(stream, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _inline(stream.getvalue(), {_INK: "currentColor", **colours}, label)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Inside, matplotlib says nothing of fonts and caches: the browser sets the text."""
-    logger = logging.getLogger("matplotlib")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
-def _own_cache() -> Iterator[None]:
-    """Inside, matplotlib, when it is imported for the first time, keeps its list of fonts in artdet's cache."""
-    if "MPLCONFIGDIR" in os.environ:
-        yield
-        return
-    os.environ["MPLCONFIGDIR"] = str(cache_folder() / "matplotlib")
-    try:
-        yield
-    finally:
-        del os.environ["MPLCONFIGDIR"]
 
 
 def _inline(svg: str, colours: Mapping[str, str], label: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from artdet.data.category import Category
@@ -14,7 +14,7 @@ from artdet.data.training_settings import TrainingSettings
 from artdet.detectors.base import Detector
 from artdet.errors import TrainingError
 from artdet.modelfiles import ModelFiles
-from artdet.training.examples import Example
+from artdet.training.examples import DetectorClasses, Example
 from artdet.training.folder import Epoch, TrainingFolder
 from artdet.training.pictures import Pictures
 from artdet.training.validation import Figures, validated
@@ -98,6 +98,11 @@ class Task:
         """Names in the order of the detector's outputs."""
         return self.category.settings.classes
 
+    @property
+    def detector_classes(self) -> DetectorClasses:
+        """These classes, and which belong together."""
+        return DetectorClasses.of(self.classes, self.category.taxonomy)
+
 
 class Course:
     """How a training goes: its epochs, which one is the best, and when it ends.
@@ -162,7 +167,7 @@ class Course:
         if epoch.figures is None:
             return epoch
         is_best = best is None or best.figures is None or epoch.figures.fitness > best.figures.fitness
-        return Epoch(**{**epoch.__dict__, "best": is_best})
+        return replace(epoch, best=is_best)
 
     def add(self, epoch: Epoch) -> None:
         """Writes down an epoch whose weights are saved."""

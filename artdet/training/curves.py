@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from artdet.atomic import whole_file
-from artdet.resources import cache_folder
+from artdet.plotting import own_matplotlib_cache, silent_matplotlib
 from artdet.training.folder import Epoch, TrainingFolder
 
 CURVES = "curves.png"
@@ -43,11 +39,11 @@ def draw_curves(folder: TrainingFolder, epochs: Sequence[Epoch]) -> Path | None:
     """
     if not epochs:
         return None
-    with _quiet(), _own_cache():
+    with silent_matplotlib(), own_matplotlib_cache():
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-    with _quiet(), mpl.rc_context():
+    with silent_matplotlib(), mpl.rc_context():
         mpl.rcdefaults()  # a matplotlibrc of the user's own must not change the picture
         mpl.rcParams.update(_SETTINGS)
         figure = Figure(figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI), dpi=_DPI, layout="constrained")
@@ -154,30 +150,3 @@ def _finish(axes: Any, epochs: Sequence[Epoch], title: str, *, legend: bool = Tr
         # Beside the lines: a legend upon them hides what it is about.
         size = {"fontsize": 7, "ncols": 2, "columnspacing": 0.8} if small else {}
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, handlelength=3.2, **size)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Inside, matplotlib says nothing of fonts and caches."""
-    logger = logging.getLogger("matplotlib")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
-def _own_cache() -> Iterator[None]:
-    """Inside, matplotlib, when it is imported for the first time, keeps its list of fonts in artdet's cache."""
-    if "MPLCONFIGDIR" in os.environ:
-        yield
-        return
-    os.environ["MPLCONFIGDIR"] = str(cache_folder() / "matplotlib")
-    try:
-        yield
-    finally:
-        del os.environ["MPLCONFIGDIR"]

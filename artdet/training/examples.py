@@ -41,10 +41,20 @@ class DetectorClasses:
         same: NDArray[np.bool_] = self.categories[:, None] == self.categories[None, :]
         return same
 
+    @property
+    def below(self) -> NDArray[np.bool_]:
+        """Bool (K, K), whether the class of a row is a category, and that of a column one of its classes.
+
+        >>> DetectorClasses.of(("animals", "ship", "cow"), Taxonomy.load()).below.astype(int).tolist()
+        [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+        """
+        below: NDArray[np.bool_] = (self.ids[:, None] == self.categories[None, :]) & self.fine[None, :]
+        return below
+
     def general(self, place: int) -> str | None:
         """Name of the category of a fine class, where the detector has it."""
-        found = np.flatnonzero((self.ids == self.categories[place]) & ~self.fine)
-        return self.names[int(found[0])] if self.fine[place] and len(found) else None
+        found = np.flatnonzero(self.below[:, place])
+        return self.names[int(found[0])] if len(found) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,11 @@ class TrainingFolder:
     """
 
     path: Path
-    info_file: Path = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "info_file", self.path / "training.json")
+    @property
+    def info_file(self) -> Path:
+        """What ran."""
+        return self.path / "training.json"
 
     @property
     def metrics(self) -> Path:

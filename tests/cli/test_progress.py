@@ -34,4 +34,4 @@ def test_a_quick_run_says_nothing(capsys, clock):
     ("seconds", "text"), [(0.4, "0 min 00 s"), (61, "1 min 01 s"), (3599.6, "1 h 00 min"), (36_000, "10 h 00 min")]
 )
 def test_durations(seconds, text):
-    assert progress._duration(seconds) == text
+    assert progress.duration(seconds) == text

@@ -6,7 +6,6 @@ import copy
 import time
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from detectron2.engine.hooks import HookBase
 
@@ -146,8 +145,7 @@ class CourseHook(HookBase):  # type: ignore[misc]
         return self._mean.network if self._mean is not None else self.trainer.network
 
     def _detector(self) -> Detectron2Detector:
-        taxonomy = self._task.category.taxonomy
-        ids = np.array([taxonomy.id_of(name) for name in self._task.classes], dtype=np.int64)
+        ids = self._task.detector_classes.ids
         network = self._mean.network if self._mean is not None else copy.deepcopy(self.trainer.network).eval()
         settings = DetectorSettings(name="trained", weights="trained")
         return Detectron2Detector(network, self.trainer.cfg, settings, ids, threads=self._task.threads)

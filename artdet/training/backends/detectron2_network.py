@@ -20,7 +20,7 @@ class LookedForLayers(FastRCNNOutputLayers):  # type: ignore[misc]
     """The usual output layers, with a loss in which the absence of a class counts only where it was looked for.
 
     Attributes:
-        below: bool (K, K); see :func:`artdet.training.backends.torchvision_losses.classes_below`.
+        below: bool (K, K); see :class:`artdet.training.examples.DetectorClasses`.
         labelled: bool (B, K) of the batch that comes next; see :class:`artdet.training.examples.Example`.
         covered: bool (B, K), likewise.
     """

@@ -34,7 +34,6 @@ from artdet.training.backends.detectron2_data import Draw, draws, planes, varied
 from artdet.training.backends.detectron2_network import TrainedNetwork, fits, fitting_tensors, start_tensors
 from artdet.training.backends.precision import computes_in_bfloat16
 from artdet.training.backends.processes import Processes
-from artdet.training.backends.torchvision_losses import classes_below
 from artdet.training.course import Course, Task
 from artdet.training.examples import epoch_length
 from artdet.training.interruption import Interruption
@@ -101,7 +100,7 @@ class Detectron2Trainer(DefaultTrainer):  # type: ignore[misc]
         task = self._course.task
         network = TrainedNetwork(cfg)
         network.low_precision = computes_in_bfloat16(task.settings.precision, self._group.device)
-        below = torch.from_numpy(classes_below(task.classes, task.category.taxonomy))
+        below = torch.from_numpy(task.detector_classes.below)
         network.roi_heads.box_predictor.register_buffer("below", below, persistent=False)
         if self._state:
             network.load_state_dict(self._state["model"])

@@ -21,7 +21,7 @@ from artdet.training.backends.precision import computes_in_bfloat16
 from artdet.training.backends.processes import Processes, processes
 from artdet.training.backends.schedule import learning_rate_share
 from artdet.training.backends.torchvision_data import ExampleImages, PlaceSampler, Shown, loader
-from artdet.training.backends.torchvision_losses import Losses, classes_below
+from artdet.training.backends.torchvision_losses import Losses
 from artdet.training.backends.torchvision_parts import card_of, detector_settings, network_of, optimizer_of
 from artdet.training.course import Course
 from artdet.training.folder import Epoch
@@ -68,7 +68,7 @@ class Training:
         self._network, self._is_pretrained = network_of(course, None if state is None else state["pretrained"])
         self._network.to(group.device, memory_format=torch.channels_last)
         low = computes_in_bfloat16(self._settings.precision, group.device)
-        below = classes_below(self._task.classes, self._task.category.taxonomy)
+        below = self._task.detector_classes.below
         losses = Losses(self._network, below, low_precision=low).to(group.device)
         self._losses: torch.nn.Module = losses if group.count == 1 else DistributedDataParallel(losses)
         self._optimizer = optimizer_of(self._network, self._highest_rate, self._settings.weight_decay)
@@ -224,8 +224,7 @@ class Training:
     def _detector(self) -> TorchvisionDetector:
         """The detector that would be loaded from the run, with the weights as they are now."""
         network = copy.deepcopy(self._network) if self._mean is None else self._mean.network
-        taxonomy = self._task.category.taxonomy
-        ids = np.array([IGNORED_ID, *(taxonomy.id_of(name) for name in self._task.classes)], dtype=np.int64)
+        ids = np.array([IGNORED_ID, *self._task.detector_classes.ids], dtype=np.int64)
         return TorchvisionDetector(
             network, detector_settings(), ids, device=self._group.device, threads=self._task.threads
         )

@@ -13,21 +13,9 @@ from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 
-from artdet.taxonomy import Taxonomy
 from artdet.training.backends.torchvision_data import Target
 
 _STRIDE = 32
-
-
-def classes_below(classes: Sequence[str], taxonomy: Taxonomy) -> NDArray[np.bool_]:
-    """(K, K): whether the class of a row is a category, and the class of a column one of its classes.
-
-    >>> classes_below(["animals", "ship", "cow"], Taxonomy.load()).astype(int).tolist()
-    [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
-    """
-    ids = np.array([taxonomy.id_of(name) for name in classes], dtype=np.int64)
-    below: NDArray[np.bool_] = (taxonomy.coarse_of(ids)[None, :] == ids[:, None]) & taxonomy.is_fine(ids)[None, :]
-    return below
 
 
 def unknown_outputs(labels: torch.Tensor, target: Target, below: torch.Tensor) -> torch.Tensor:
@@ -39,7 +27,7 @@ def unknown_outputs(labels: torch.Tensor, target: Target, below: torch.Tensor) -
     Args:
         labels: (P,) of the proposals of an image, 0 for background.
         target: what is known of the image.
-        below: (K, K), as :func:`classes_below` gives it.
+        below: (K, K), as :class:`artdet.training.examples.DetectorClasses` has it.
     """
     unknown = torch.zeros(len(labels), 1 + len(below), dtype=torch.bool, device=labels.device)
     is_object = (labels > 0)[:, None]
@@ -57,7 +45,7 @@ class Losses(torch.nn.Module):
 
     Args:
         network: in training.
-        below: (K, K); see :func:`classes_below`.
+        below: (K, K); see :class:`artdet.training.examples.DetectorClasses`.
         low_precision: whether convolutions and linear layers compute in bfloat16; the losses never do.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 import shutil
@@ -15,13 +14,9 @@ import numpy as np
 import torch
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import RANK
+from ultralytics.utils.torch_utils import unwrap_model
 
-from artdet.detectors.yolo import Settings as YoloSettings
-from artdet.detectors.yolo_detector import YoloDetector
-from artdet.detectors.yolo_engines import TorchEngine
-from artdet.detectors.yolo_network import NetworkInfo, for_inference
 from artdet.errors import ConfigError, TrainingStopped
-from artdet.modelfiles import ModelCard
 from artdet.training.backends.checkpoints import are_in_bounds, load_checkpoint, save_checkpoint, save_weights
 from artdet.training.backends.ema import kept_share
 from artdet.training.backends.epoch_sampler import EpochSampler
@@ -29,20 +24,20 @@ from artdet.training.backends.half_epoch import HalfEpoch
 from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out_of_memory
 from artdet.training.backends.precision import computes_in_bfloat16
 from artdet.training.backends.yolo_data import EpochLoader, ExampleDataset
+from artdet.training.backends.yolo_inference import detector_of
 from artdet.training.backends.yolo_model import TrainedNetwork
 from artdet.training.backends.yolo_options import (
     ARCHITECTURE,
     LEFT_BEHIND,
     NEW_OUTPUTS_RATE,
     architecture,
+    card_of,
     trainer_options,
 )
 from artdet.training.backends.yolo_start import knows_outputs, start_tensors
 from artdet.training.course import Course
-from artdet.training.examples import DetectorClasses
 from artdet.training.folder import Epoch
 from artdet.training.interruption import Interruption
-from artdet.training.provenance import described
 
 
 def train(course: Course) -> None:
@@ -142,7 +137,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
     def setup_model(self) -> None:
         """The network with the weights to start from, or to go on from."""
         low = computes_in_bfloat16(self._settings.precision, self._task.device)
-        classes = DetectorClasses.of(self._task.classes, self._task.category.taxonomy)
+        classes = self._task.detector_classes
         name = architecture(self._task)
         try:
             network = TrainedNetwork(name, classes, low_precision=low)
@@ -261,7 +256,9 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             return {}, 0.0
         self._check_weights()
         seconds = self._seconds()
-        figures = course.figures(self._detector()) if course.due(number) else None
+        figures = (
+            course.figures(detector_of(self._kept(), self._task, str(self.device))) if course.due(number) else None
+        )
         epoch = course.judged(
             Epoch(
                 number=number,
@@ -273,7 +270,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             )
         )
         if epoch.best:
-            save_weights(course.folder, self._kept().state_dict(), self._card())
+            save_weights(course.folder, self._kept().state_dict(), card_of(self._task))
         # Its line comes first: a line without its checkpoint is forgotten on going on, and the epoch done again.
         course.add(epoch)
         self._step, self._before = 0, HalfEpoch()
@@ -282,40 +279,13 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         return {}, figures.fitness if figures else 0.0
 
     def _kept(self) -> torch.nn.Module:
-        from ultralytics.utils.torch_utils import unwrap_model
-
         network: torch.nn.Module = self.ema.ema if self._settings.ema else unwrap_model(self.model)
         return network
-
-    def _detector(self) -> YoloDetector:
-        size = self._task.category.settings.image_size
-        info = NetworkInfo(self._task.classes, size, int(self.stride), end_to_end=False)
-        network = copy.deepcopy(self._kept())
-        classes = DetectorClasses.of(self._task.classes, self._task.category.taxonomy)
-        engine = TorchEngine(for_inference(network), info, device=str(self.device), threads=self._task.threads)
-        return YoloDetector(
-            engine,
-            YoloSettings(name="trained", weights="trained"),
-            classes.ids,
-            classes.categories,
-            image_size=size,
-        )
-
-    def _card(self) -> ModelCard:
-        settings = self._task.category.settings
-        return ModelCard(
-            backend="yolo",
-            architecture=architecture(self._task),
-            image_size=settings.image_size,
-            **described(self._task.data),
-        )
 
     def _save(self, epoch: int, step: int) -> None:
         """The state after ``epoch`` whole epochs and ``step`` steps of the next."""
         if RANK > 0:
             return
-        from ultralytics.utils.torch_utils import unwrap_model
-
         state = {
             "epoch": epoch,
             "step": step,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from artdet.modelfiles import ModelCard
 from artdet.training.course import Task
 from artdet.training.folder import TrainingFolder
+from artdet.training.provenance import described
 
 ARCHITECTURE = "yolov5n.yaml"
 LEFT_BEHIND = "ultralytics"
@@ -22,6 +24,12 @@ _NOMINAL_BATCH = 64  # what ultralytics' weight decay is meant for
 def architecture(task: Task) -> str:
     """Name of the network."""
     return task.settings.architecture or ARCHITECTURE
+
+
+def card_of(task: Task) -> ModelCard:
+    """What the weights need beside them to be rebuilt."""
+    size = task.category.settings.image_size
+    return ModelCard(backend="yolo", architecture=architecture(task), image_size=size, **described(task.data))
 
 
 def trainer_options(task: Task, folder: TrainingFolder) -> dict[str, Any]:

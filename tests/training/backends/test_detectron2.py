@@ -4,16 +4,12 @@ import copy
 import math
 import os
 import signal
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
-from artdet.data.category import load_category
-from artdet.data.merge import merged
 from artdet.detectors import detectron2 as prediction
 from artdet.detectors.base import LoadContext
 from artdet.detectors.detectron2_trained import ARCHITECTURES
@@ -23,10 +19,8 @@ from artdet.modelfiles import ModelFiles, read_card
 from artdet.taxonomy import Taxonomy
 from artdet.training.backends import detectron2 as backend
 from artdet.training.backends.checkpoints import load_checkpoint
-from artdet.training.course import Course, SilentWatch, Task
-from artdet.training.examples import examples
+from artdet.training.course import Course, SilentWatch
 from artdet.training.folder import TrainingFolder
-from artdet.training.pictures import Pictures
 
 pytestmark = pytest.mark.skipif(not is_installed("detectron2"), reason="Detectron2 is not installed")
 
@@ -78,17 +72,12 @@ def small_network(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def make_task(taxonomy, tmp_path_factory):
+def make_task(task_of_category):
     """A task on a few of the example paintings; options are those of training."""
 
     def make(*, start=None, images=6, side=64, sources=SOURCES, classes=CLASSES, **training):
-        path = tmp_path_factory.mktemp("category") / "three.yaml"
         content = {"classes": list(classes), "sources": sources, "image_size": side, "training": training}
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        data = merged(load_category(str(path), taxonomy))
-        data = replace(data, train=data.train[:images], factors=np.ones(min(images, len(data.train))))
-        pictures = Pictures(max_side=side)
-        return Task(data, examples(data), pictures, data.validation[:2], pictures, start, "cpu", 1, 5)
+        return task_of_category(content, images=images, start=start, threads=1)
 
     return make
 
@@ -256,9 +245,9 @@ def test_a_pickle_is_no_start(make_task, tmp_path):
 def test_unknown_outputs():
     """The rule, case by case: 0 animals (a category), 1 cow and 2 dog below it, 3 ship; 4 is the background."""
     from artdet.training.backends.detectron2_network import unknown_outputs
-    from artdet.training.backends.torchvision_losses import classes_below
+    from artdet.training.examples import DetectorClasses
 
-    below = torch.from_numpy(classes_below(["animals", "cow", "dog", "ship"], Taxonomy.load()))
+    below = torch.from_numpy(DetectorClasses.of(("animals", "cow", "dog", "ship"), Taxonomy.load()).below)
     classes = torch.tensor([4, 0, 1, 3])
     labelled = torch.tensor([[True, False, True, False]]).expand(4, 4)
     covered = torch.tensor([[True, True, True, False]]).expand(4, 4)

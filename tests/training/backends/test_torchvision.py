@@ -3,16 +3,11 @@
 import json
 import os
 import signal
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 
-from artdet.data.category import load_category
-from artdet.data.merge import merged
 from artdet.detectors import torchvision as prediction
 from artdet.detectors.base import LoadContext
 from artdet.errors import ConfigError, ModelError, TrainingError, TrainingStopped
@@ -20,10 +15,8 @@ from artdet.modelfiles import ModelFiles, read_card
 from artdet.training.backends import torchvision as backend
 from artdet.training.backends.checkpoints import load_checkpoint
 from artdet.training.backends.torchvision_losses import Losses
-from artdet.training.course import Course, SilentWatch, Task
-from artdet.training.examples import examples
+from artdet.training.course import Course, SilentWatch
 from artdet.training.folder import TrainingFolder
-from artdet.training.pictures import Pictures
 
 SMALL = "fasterrcnn_mobilenet_v3_large_320_fpn"
 SETTINGS = {"backend": "torchvision", "architecture": SMALL, "start": "random", "epochs": 2, "batch": 2}
@@ -35,25 +28,12 @@ PEOPLE = {
 
 
 @pytest.fixture(scope="module")
-def make_task(taxonomy, tmp_path_factory):
+def make_task(task_of_category):
     """A task on a few of the example paintings; options are those of training."""
 
     def make(*, files=None, category=PEOPLE, images=6, side=64, **training):
-        path = tmp_path_factory.mktemp("category") / "people.yaml"
-        path.write_text(yaml.safe_dump({**category, "image_size": side, "training": training}), encoding="utf-8")
-        data = merged(load_category(str(path), taxonomy))
-        data = replace(data, train=data.train[:images], factors=np.ones(min(images, len(data.train))))
-        return Task(
-            data=data,
-            examples=examples(data),
-            pictures=Pictures(max_side=side),
-            validation=data.validation[:2],
-            validation_pictures=Pictures(max_side=side),
-            start=files,
-            device="cpu",
-            threads=2,
-            seed=5,
-        )
+        content = {**category, "image_size": side, "training": training}
+        return task_of_category(content, images=images, start=files)
 
     return make
 

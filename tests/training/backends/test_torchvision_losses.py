@@ -7,7 +7,8 @@ import torch
 from artdet.detectors.torchvision import Settings
 from artdet.detectors.torchvision_architectures import build_network
 from artdet.training.backends.torchvision_data import Target
-from artdet.training.backends.torchvision_losses import Losses, classes_below, unknown_outputs
+from artdet.training.backends.torchvision_losses import Losses, unknown_outputs
+from artdet.training.examples import DetectorClasses
 
 CLASSES = ["persons", "angel", "ship", "mary"]
 
@@ -22,8 +23,8 @@ def target(labelled, covered, boxes=(), labels=()):
 
 
 def test_classes_below_their_category(taxonomy):
-    assert np.argwhere(classes_below(CLASSES, taxonomy)).tolist() == [[0, 1], [0, 3]]
-    assert classes_below([], taxonomy).shape == (0, 0)
+    assert np.argwhere(DetectorClasses.of(tuple(CLASSES), taxonomy).below).tolist() == [[0, 1], [0, 3]]
+    assert DetectorClasses.of((), taxonomy).below.shape == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_classes_below_their_category(taxonomy):
     ids=["nothing known", "all known", "no ship sought", "coarse", "coarse, angels sought", "fine", "other category"],
 )
 def test_what_nobody_knows_of_a_proposal(label, labelled, covered, unknown, taxonomy):
-    below = torch.from_numpy(classes_below(CLASSES, taxonomy))
+    below = torch.from_numpy(DetectorClasses.of(tuple(CLASSES), taxonomy).below)
     found = unknown_outputs(torch.tensor([label]), target(labelled, covered), below)
     assert found.shape == (1, 5)
     assert not found[0, 0]
@@ -48,7 +49,7 @@ def test_what_nobody_knows_of_a_proposal(label, labelled, covered, unknown, taxo
 
 
 def test_no_proposals(taxonomy):
-    below = torch.from_numpy(classes_below(CLASSES, taxonomy))
+    below = torch.from_numpy(DetectorClasses.of(tuple(CLASSES), taxonomy).below)
     assert unknown_outputs(torch.zeros(0, dtype=torch.int64), target([1] * 4, [1] * 4), below).shape == (0, 5)
 
 
@@ -73,7 +74,7 @@ class FixedOutputs(torch.nn.Module):
 def test_the_classification_loss_by_hand(taxonomy):
     network = made_network()
     network.roi_heads.box_predictor = FixedOutputs([0.0, 1.0, 2.0, 3.0, 4.0])
-    losses = Losses(network, classes_below(CLASSES, taxonomy), low_precision=False)
+    losses = Losses(network, DetectorClasses.of(tuple(CLASSES), taxonomy).below, low_precision=False)
     image = torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8)
     # Persons were looked for and none is there: angels and Marys are known to be absent, ships are not.
     found = losses([image], [target([1, 0, 0, 0], [1, 1, 0, 1])])
@@ -89,7 +90,7 @@ def test_the_classification_loss_by_hand(taxonomy):
 def test_a_batch_without_boxes_and_proposals_has_a_loss(taxonomy):
     network = made_network()
     network.rpn.score_thresh = 2.0
-    losses = Losses(network, classes_below(CLASSES, taxonomy), low_precision=False)
+    losses = Losses(network, DetectorClasses.of(tuple(CLASSES), taxonomy).below, low_precision=False)
     found = losses([torch.zeros(3, 40, 50, dtype=torch.uint8)], [target([1] * 4, [1] * 4)])
     assert found["classifier"].item() == found["box_reg"].item() == 0
     torch.autograd.backward(list(found.values()))
@@ -103,7 +104,9 @@ def test_bfloat16_gives_nearly_the_same_losses_in_float32(taxonomy):
     for low in (False, True):
         torch.manual_seed(1)
         network = made_network()
-        losses = Losses(network, classes_below(CLASSES, taxonomy), low_precision=low)([image], [known])
+        losses = Losses(network, DetectorClasses.of(tuple(CLASSES), taxonomy).below, low_precision=low)(
+            [image], [known]
+        )
         assert all(loss.dtype == torch.float32 for loss in losses.values())
         found.append({name: loss.item() for name, loss in losses.items()})
     assert found[1]["objectness"] == pytest.approx(found[0]["objectness"], rel=0.05)

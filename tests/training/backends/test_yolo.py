@@ -9,11 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 
-from artdet.data.category import load_category
-from artdet.data.merge import merged
 from artdet.detectors.base import LoadContext
 from artdet.errors import ConfigError, TrainingError, TrainingStopped
 from artdet.modelfiles import ModelFiles, find_model, read_card
@@ -22,10 +19,8 @@ from artdet.training import training
 from artdet.training.backends.checkpoints import load_checkpoint
 from artdet.training.backends.epoch_sampler import EpochSampler
 from artdet.training.backends.table import backend
-from artdet.training.course import Course, SilentWatch, Task
-from artdet.training.examples import examples
+from artdet.training.course import Course, SilentWatch
 from artdet.training.folder import TrainingFolder
-from artdet.training.pictures import Pictures
 
 # Three steps an epoch, of which the last has a single image; mosaics in the first epoch only.
 SETTINGS = {"start": "random", "epochs": 2, "batch": 2, "close_mosaic": 1, "precision": "float32"}
@@ -44,27 +39,12 @@ def yolo(cache):
 
 
 @pytest.fixture(scope="module")
-def make_task(taxonomy, tmp_path_factory):
+def make_task(task_of_category):
     """A task on a few of the example paintings; options are those of training."""
 
     def make(*, files=None, category=PEOPLE, images=IMAGES, side=64, **options):
-        path = tmp_path_factory.mktemp("category") / "people.yaml"
-        path.write_text(
-            yaml.safe_dump({**category, "image_size": side, "training": {**SETTINGS, **options}}), encoding="utf-8"
-        )
-        data = merged(load_category(str(path), taxonomy))
-        data = replace(data, train=data.train[:images], factors=np.ones(min(images, len(data.train))))
-        return Task(
-            data=data,
-            examples=examples(data),
-            pictures=Pictures(max_side=side),
-            validation=data.validation[:2],
-            validation_pictures=Pictures(max_side=side),
-            start=files,
-            device="cpu",
-            threads=2,
-            seed=5,
-        )
+        content = {**category, "image_size": side, "training": {**SETTINGS, **options}}
+        return task_of_category(content, images=images, start=files)
 
     return make
 
