@@ -17,7 +17,7 @@ from artdet.data.artify import Artify, check_backend
 from artdet.data.artify_cache import on_all_processors, write_picture
 from artdet.data.coco_writer import write_coco
 from artdet.data.cutouts import Cutout
-from artdet.data.dataset import Dataset, Sample
+from artdet.data.dataset import BACKGROUND_HASH, Dataset, Sample
 from artdet.data.formats import FORMATS, reader
 from artdet.data.scene_painting import painted_scene
 from artdet.data.scenes import Scene, SceneSettings, background_of, drawn_scene
@@ -227,9 +227,9 @@ class _Work:
         new = not os.path.lexists(path)
         if new:
             write_picture(path, painted_scene(image.pixels, scene), quality=_QUALITY)
-        return self._sample(file, scene, background), new
+        return self._sample(file, scene, background, image.sha256), new
 
-    def _sample(self, file: str, scene: Scene, background: Background) -> Sample:
+    def _sample(self, file: str, scene: Scene, background: Background, sha256: str) -> Sample:
         none = np.zeros(len(scene.layers), dtype=bool)
         return Sample(
             file=file,
@@ -238,7 +238,7 @@ class _Work:
             difficult=none,
             annotated=True,
             labelled=self._order.classes,
-            fields={"background": background.file},
+            fields={"background": background.file, BACKGROUND_HASH: sha256},
             group=background.file,
         )
 

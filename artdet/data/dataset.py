@@ -13,6 +13,9 @@ from artdet.data.problems import Finding
 from artdet.detections import Detections
 from artdet.taxonomy import Taxonomy
 
+BACKGROUND_HASH = "background_sha256"
+"""Field of a composed picture: the bytes of the file that it was pasted onto, which must not be validated on."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:

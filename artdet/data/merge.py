@@ -7,18 +7,20 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artdet.data.category import Category, CategorySource, Negatives, source_place
-from artdet.data.dataset import Dataset, Sample
+from artdet.data.dataset import BACKGROUND_HASH, Dataset, Sample
 from artdet.data.problems import Finding
 from artdet.data.sampling import repeat_factors
 from artdet.data.sources import DATA_VARIABLE, data_folder, load_dataset
 from artdet.data.split import split_samples
 from artdet.errors import InputError, MissingData
+from artdet.modelfiles import file_sha256
 from artdet.taxonomy import Taxonomy
 
 
@@ -65,7 +67,8 @@ class Merged:
         train: with a box of the classes, and negatives behind them.
         validation: images of art in which some of the classes were looked for.
         factors: (T,) how often each training image belongs in an epoch: repeat factor x weight.
-        held_back: files left out of training, as their work or a byte-for-byte copy of them is in validation.
+        held_back: files left out of training, as their work, a byte-for-byte copy of them, or what they were composed
+            on is in validation.
         unused: source -> images that serve neither side.
         findings: source -> what was odd about it.
         absent: optional sources whose data are not on this machine; the category is without them.
@@ -247,7 +250,8 @@ def _apart(train: Sequence[Entry], validation: Sequence[Entry]) -> tuple[list[En
     contents = _Contents(entry.path for entry in validation)
     kept, held_back = [], []
     for entry in train:
-        if entry.work in works or contents.has(entry.path):
+        behind = entry.sample.fields.get(BACKGROUND_HASH)
+        if entry.work in works or contents.has(entry.path) or (behind and behind in contents.hashes):
             held_back.append(str(entry.path))
         else:
             kept.append(entry)
@@ -255,7 +259,7 @@ def _apart(train: Sequence[Entry], validation: Sequence[Entry]) -> tuple[list[En
 
 
 class _Contents:
-    """Which bytes some files have; only files of equal length are read."""
+    """Which bytes some files have; for copies only files of equal length are read."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._by_length: dict[int, list[Path]] = defaultdict(list)
@@ -266,6 +270,11 @@ class _Contents:
         """Whether one of the files is byte for byte the same."""
         same_length = self._by_length.get(os.path.getsize(path), ())
         return any(other.read_bytes() == path.read_bytes() for other in same_length)
+
+    @cached_property
+    def hashes(self) -> frozenset[str]:
+        """SHA-256 of all of them; computed where composed pictures ask for it."""
+        return frozenset(file_sha256(path) for paths in self._by_length.values() for path in paths)
 
 
 def _factors(train: Sequence[Entry], negatives: Sequence[Negatives], threshold: float) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from artdet.errors import ModelError, RunError, TrainingStopped
 from artdet.modelfiles import TRAINED, ModelFiles, find_model
 from artdet.taxonomy import Taxonomy
 from artdet.training.backends.table import backend
+from artdet.training.companions import Companion
 from artdet.training.course import Course, Task, Watch
 from artdet.training.curves import draw_curves
 from artdet.training.examples import examples
@@ -120,10 +121,11 @@ def run(task: Task, folder: TrainingFolder, watch: Watch) -> Course:
         TrainingStopped: after Ctrl-C, saying how to go on.
         TrainingError: if memory ran out, or the loss is no number.
     """
-    log = Log(folder, watch.note)
+    log = Log(folder, watch.note) if Companion.of_environment().is_first else None
 
     def after_epoch(epochs: Sequence[Epoch]) -> None:
-        log.add(epochs)
+        if log is not None:
+            log.add(epochs)
         draw_curves(folder, epochs)
         write_card(task, folder, epochs)
 
@@ -131,7 +133,7 @@ def run(task: Task, folder: TrainingFolder, watch: Watch) -> Course:
     if course.finished:
         watch.note(f"All of its {len(course.epochs)} epochs are done.")
         return course
-    with contextlib.closing(log):
+    with contextlib.closing(log) if log is not None else contextlib.nullcontext():
         _train(course)
     return course
 

@@ -1,5 +1,7 @@
 """Sources brought together: labels, sides, negatives, and what is kept apart."""
 
+import hashlib
+import json
 import shutil
 
 import numpy as np
@@ -112,6 +114,22 @@ def test_a_copy_of_validation_is_not_trained_on(two):
     made = two.merge([TRAIN, VALIDATION])
     assert [entry.sample.file for entry in made.train] == ["b.png"]
     assert len(made.held_back) == 1
+
+
+def test_what_was_pasted_onto_validation_is_not_trained_on(two, make_set):
+    behind = hashlib.sha256((two.root / "art/images/x.png").read_bytes()).hexdigest()
+    scenes = [("on-x.png", behind), ("on-another.png", "0" * 64)]
+    images = [
+        {"id": n, "file_name": f"images/{file}", "height": 30, "width": 50, "fields": {"background_sha256": sha}}
+        for n, (file, sha) in enumerate(scenes)
+    ]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [2, 3, 10, 12]} for n in range(2)]
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "dog"}]}
+    make_set([f"images/{file}" for file, _ in scenes], {"instances.json": json.dumps(coco)}, folder="composed")
+    source = {"format": "coco", "path": "composed"}
+    (two.root / "composed.yaml").write_text(yaml.safe_dump(source))
+    made = two.merge([TRAIN, {"source": "composed"}, VALIDATION])
+    assert [path.rpartition("/")[2] for path in made.held_back] == ["on-x.png"]
 
 
 def test_a_share_goes_to_validation_by_works(data):
