@@ -13,6 +13,8 @@ COMMANDS = {
     "artify": "artdet.cli.data_artify",
     "fetch": "artdet.cli.data_fetch",
     "compose": "artdet.cli.data_compose",
+    "profile": "artdet.cli.data_profile",
+    "duplicates": "artdet.cli.data_duplicates",
 }
 """Command -> the module that holds it, under the name ``command``. A new one is one file and one row."""
 

@@ -42,7 +42,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 _CORNERS, _SIDES = ("x1", "y1", "x2", "y2"), ("x", "y", "w", "h")
 _NO_FIELDS = frozenset({"score", "confidence", "source", "sha256", "iconclass", "category"})
 _TRUE = frozenset({"1", "1.0", "true", "yes"})
-_DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|"
 _ENDINGS = (".csv", ".tsv")
 _HEAD_BYTES = 65536
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -136,7 +136,7 @@ def _table_of_head(path: Path) -> _Table:
         head = stream.readline(_HEAD_BYTES)
         if head.startswith(_UTF16) and len(head) % 2:
             head += stream.read(1)
-    return _table(path, _decoded(head)[0], {})
+    return _table(path, decoded(head)[0], {})
 
 
 def _path(source: SourceFile) -> Path:
@@ -163,7 +163,7 @@ def _root(source: SourceFile) -> Path:
 
 def _text(path: Path, problems: Problems) -> str:
     try:
-        text, is_utf8 = _decoded(path.read_bytes())
+        text, is_utf8 = decoded(path.read_bytes())
     except OSError as error:
         raise InputError(f"The table {path} cannot be read: {error.strerror}. Allow it, or name another.") from error
     except UnicodeDecodeError as error:
@@ -173,7 +173,7 @@ def _text(path: Path, problems: Problems) -> str:
     return text
 
 
-def _decoded(content: bytes) -> tuple[str, bool]:
+def decoded(content: bytes) -> tuple[str, bool]:
     """Text and whether it is in UTF-8; older spreadsheets write the encoding of western Windows."""
     if content.startswith(_UTF16):
         return content.decode("utf-16"), True
@@ -186,7 +186,7 @@ def _decoded(content: bytes) -> tuple[str, bool]:
 def _table(path: Path, text: str, columns: Mapping[str, str]) -> _Table:
     """The header of a table, with ``columns`` of the source's settings before the usual names."""
     head = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
+    delimiter = max(DELIMITERS, key=head.count)
     header = tuple(name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), []))
     for theirs in columns.values():
         if theirs not in header:

@@ -63,6 +63,27 @@ def data_folder() -> Path:
     return _absolute(os.environ.get(DATA_VARIABLE) or "data")
 
 
+def data_place(name: str, yaml: Path, *, origin: str = "") -> Path:
+    """The data that the ``path`` of a yaml means: beside the yaml, else below the data folder; absolute.
+
+    Raises:
+        MissingData: if there are none.
+    """
+    relative = Path(name).expanduser()
+    places = [_absolute(folder / relative) for folder in (yaml.parent, data_folder())]
+    for place in places:
+        if os.path.exists(place):
+            return place
+    looked = " and ".join(map(str, dict.fromkeys(places)))
+    raise MissingData(
+        f"The data of the source {yaml.stem} are not there: looked for {looked}. "
+        f"Set {DATA_VARIABLE} to the folder that has '{name}'.",
+        source=yaml.stem,
+        wanted=name,
+        origin=origin,
+    )
+
+
 def _settings(source: str, format: str | None) -> tuple[SourceFile, str]:
     """The settings of a source with an absolute ``path``, and the name of its data set."""
     if format is not None and format not in FORMATS:
@@ -93,7 +114,7 @@ def _from_yaml(path: Path, format: str | None) -> SourceFile:
     if format is not None and isinstance(content, dict):
         content = {**content, "format": format}
     settings = validated(SourceFile, content, where=str(path))
-    place = _existing(settings, path)
+    place = data_place(settings.path, path, origin=settings.origin)
     update = {"path": str(place), "label_map": _label_map(settings.label_map, place, path)}
     return _with_images(settings.model_copy(update=update))
 
@@ -104,24 +125,6 @@ def _with_images(settings: SourceFile) -> SourceFile:
         return settings
     elsewhere = data_folder() / settings.images
     return settings.model_copy(update={"images": str(elsewhere)}) if elsewhere.exists() else settings
-
-
-def _existing(settings: SourceFile, yaml: Path) -> Path:
-    """The data that the ``path`` of a yaml means."""
-    name = settings.path
-    relative = Path(name).expanduser()
-    places = [_absolute(folder / relative) for folder in (yaml.parent, data_folder())]
-    for place in places:
-        if os.path.exists(place):
-            return place
-    looked = " and ".join(map(str, dict.fromkeys(places)))
-    raise MissingData(
-        f"The data of the source {yaml.stem} are not there: looked for {looked}. "
-        f"Set {DATA_VARIABLE} to the folder that has '{name}'.",
-        source=yaml.stem,
-        wanted=name,
-        origin=settings.origin,
-    )
 
 
 def _label_map(name: str | None, data: Path, yaml: Path) -> str | None:
