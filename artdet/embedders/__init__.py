@@ -1,0 +1,1 @@
+"""Images to vectors: backbones with their preprocessing, and features made by hand."""
