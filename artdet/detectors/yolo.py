@@ -10,20 +10,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from artdet.detectors.base import Detector, LoadContext, MemberSettings, ScalableSettings, class_ids
-from artdet.devices import is_installed, resolve_device
-from artdet.errors import InputError, MissingBackend, ModelError
+from artdet.devices import resolve_device
+from artdet.errors import ModelError
 from artdet.labelmaps import IGNORED_ID
 from artdet.modelfiles import ModelFiles, file_sha256, find_model, is_pickle, missing_weights, require_model
+from artdet.runtimes import choose_engine
 from artdet.taxonomy import Taxonomy
-
-ENGINES = {"openvino": ("openvino", "onnx"), "onnx": ("onnxruntime", "onnx"), "torch": ("torch",)}
-"""Engine -> packages that it needs (onnx is what torch exports with); the quickest on a CPU first."""
-
-INSTALL = {
-    "openvino": "Install it with: pip install 'artdet[openvino]'",
-    "onnx": "Install it with: pip install 'artdet[onnx]'",
-    "torch": "Install it with: pip install torch",
-}
 
 
 class Settings(ScalableSettings):
@@ -78,29 +70,6 @@ def categories_of(class_ids: NDArray[np.int64], taxonomy: Taxonomy) -> NDArray[n
     own = -1 - np.arange(len(class_ids), dtype=np.int64)
     known = class_ids != IGNORED_ID
     return np.where(known, taxonomy.coarse_of(np.where(known, class_ids, 0)), own)
-
-
-def choose_engine(wanted: str, device: str) -> str:
-    """The engine to use: the wanted one, or for ``"auto"`` the quickest that is installed and runs on the device.
-
-    Raises:
-        InputError: if there is no such engine, or it does not run on the device.
-        MissingBackend: if the wanted one is not installed.
-    """
-    if wanted == "auto":
-        usable = ("torch",) if device != "cpu" else tuple(ENGINES)
-        return next(engine for engine in usable if engine == "torch" or not _lacking(engine))
-    if wanted not in ENGINES:
-        raise InputError(f"there is no engine '{wanted}'. Use auto, {', '.join(ENGINES)}.")
-    if lacking := _lacking(wanted):
-        raise MissingBackend(" and ".join(lacking), f"--engine {wanted}", INSTALL[wanted])
-    if wanted != "torch" and device != "cpu":
-        raise InputError(f"--engine {wanted} runs on the CPU only, but the device is {device}. Use --engine torch.")
-    return wanted
-
-
-def _lacking(engine: str) -> list[str]:
-    return [package for package in ENGINES[engine] if not is_installed(package)]
 
 
 def _files(settings: Settings, context: LoadContext) -> ModelFiles:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artdet.detectors.base import LoadContext
-from artdet.detectors.yolo_network import NetworkInfo, build_network, cache_place, exported
-from artdet.errors import ModelError
+from artdet.detectors.yolo_network import NetworkInfo, build_network, exported
 from artdet.images import RGBImage
 from artdet.modelfiles import ModelFiles
+from artdet.runtimes import open_runtime
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +38,7 @@ def open_engine(name: str, files: ModelFiles, *, device: str, context: LoadConte
     if name == "torch":
         network, info = build_network(files, trusted=context.trust_weights)
         return TorchEngine(network, info, device=device, threads=context.threads)
-    return OnnxEngine(files, context) if name == "onnx" else OpenVinoEngine(files, context)
+    return ExportedEngine(name, files, context)
 
 
 class TorchEngine:
@@ -85,66 +84,18 @@ class TorchEngine:
         return outputs
 
 
-class OnnxEngine:
-    """ONNX Runtime on the CPU."""
+class ExportedEngine:
+    """The network as ONNX Runtime or OpenVINO runs it on the CPU, bfloat16 in the latter where the CPU has it.
 
-    def __init__(self, files: ModelFiles, context: LoadContext) -> None:
+    Args:
+        name: ``"onnx"`` or ``"openvino"``.
+    """
+
+    def __init__(self, name: str, files: ModelFiles, context: LoadContext) -> None:
         path, self.info = exported(files, trusted=context.trust_weights)
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = context.threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own for every kind of failure
-            raise _unusable(path, "ONNX Runtime", error) from error
+        self._runtime = open_runtime(name, path, threads=context.threads, precision=context.precision)
 
     def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
         """Yields (index, output), one image at a time."""
-        for index, image in enumerate(images):
-            yield index, self._session.run(None, {"images": image[None]})[0][0]
-
-
-class OpenVinoEngine:
-    """OpenVINO on the CPU: as many images at once as there are cores, a core each; bfloat16 where the CPU has it."""
-
-    def __init__(self, files: ModelFiles, context: LoadContext) -> None:
-        path, self.info = exported(files, trusted=context.trust_weights)
-        import openvino
-
-        core = openvino.Core()
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "NUM_STREAMS": str(context.threads),
-            "INFERENCE_NUM_THREADS": str(context.threads),
-            "CACHE_DIR": str(cache_place("openvino")),
-        }
-        if context.precision == "float32":
-            settings["INFERENCE_PRECISION_HINT"] = "f32"
-        try:
-            self._model = core.compile_model(core.read_model(str(path)), "CPU", settings)
-        except RuntimeError as error:
-            raise _unusable(path, "OpenVINO", error) from error
-        self._queue = openvino.AsyncInferQueue(self._model, context.threads + 1)
-
-    def infer(self, images: Iterable[RGBImage]) -> Iterator[tuple[int, Output]]:
-        """Yields (index, output) after all images went through."""
-        outputs: dict[int, Output] = {}
-
-        def keep(request: Any, index: int) -> None:
-            outputs[index] = request.get_output_tensor(0).data[0].copy()
-
-        self._queue.set_callback(keep)
-        for index, image in enumerate(images):
-            self._queue.start_async({0: image[None]}, index)
-        self._queue.wait_all()
-        yield from sorted(outputs.items())
-
-
-def _unusable(exported_model: Path, engine: str, error: Exception) -> ModelError:
-    reason = " ".join(str(error).split())[:200]
-    return ModelError(
-        f"{engine} cannot use {exported_model} ({reason}). "
-        f"Delete {exported_model.parent}, so that it is exported anew, or use --engine torch."
-    )
+        for index, output in self._runtime.infer(image[None] for image in images):
+            yield index, output[0]

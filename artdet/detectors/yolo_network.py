@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from artdet.errors import ModelError
 from artdet.modelfiles import ModelFiles, file_sha256, is_pickle, load_tensors, read_card, refuse_pickle
-from artdet.resources import cache_folder
+from artdet.runtimes import cache_place, cached
 
 if TYPE_CHECKING:
     import torch
@@ -51,27 +49,6 @@ def quiet_ultralytics() -> None:
     os.environ.setdefault("YOLO_CONFIG_DIR", str(folder))
     for name, value in (("YOLO_OFFLINE", "true"), ("YOLO_AUTOINSTALL", "false"), ("YOLO_VERBOSE", "false")):
         os.environ.setdefault(name, value)
-
-
-def cache_place(name: str) -> Path:
-    """A folder inside artdet's cache, made where it is not there yet.
-
-    Raises:
-        ModelError: if it cannot be made.
-    """
-    folder = cache_folder() / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return folder
-
-
-def _unwritable(folder: Path, error: OSError) -> ModelError:
-    return ModelError(
-        f"the cache of exported models cannot be written to {folder} ({error.strerror}). "
-        "Free space there, or name another folder in ARTDET_CACHE_DIR."
-    )
 
 
 def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module, NetworkInfo]:
@@ -114,8 +91,7 @@ def exported(files: ModelFiles, *, trusted: bool) -> tuple[Path, NetworkInfo]:
     if is_pickle(files.model):
         refuse_pickle(files.model, trusted=trusted)
     folder = cache_place("yolo") / _key(files)
-    if not (folder / "info.json").is_file():
-        _export(files, folder, trusted=trusted)
+    cached(folder, "info.json", lambda draft: _export(files, draft, trusted=trusted))
     info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
     return folder / "model.onnx", NetworkInfo(**{**info, "classes": tuple(info["classes"])})
 
@@ -129,33 +105,19 @@ def _export(files: ModelFiles, folder: Path, *, trusted: bool) -> None:
     import torch
 
     network, info = build_network(files, trusted=trusted)
-    try:
-        # Into a folder of its own first: a killed export leaves nothing that looks whole, and two at once do not mix.
-        draft = Path(tempfile.mkdtemp(prefix="export-", dir=folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network,
-                (torch.zeros(1, 4 * info.stride, 3 * info.stride, 3, dtype=torch.uint8),),
-                str(draft / "model.onnx"),
-                input_names=["images"],
-                output_names=["boxes"],
-                dynamic_axes={"images": {0: "batch", 1: "height", 2: "width"}, "boxes": {0: "batch", 2: "anchors"}},
-                opset_version=17,
-                dynamo=False,
-            )
-        (draft / "info.json").write_text(json.dumps(asdict(info)), encoding="utf-8")
-        if not (folder / "info.json").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            draft.rename(folder)
-    except OSError as error:
-        if not (folder / "info.json").is_file():
-            raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 4 * info.stride, 3 * info.stride, 3, dtype=torch.uint8),),
+            str(folder / "model.onnx"),
+            input_names=["images"],
+            output_names=["boxes"],
+            dynamic_axes={"images": {0: "batch", 1: "height", 2: "width"}, "boxes": {0: "batch", 2: "anchors"}},
+            opset_version=17,
+            dynamo=False,
+        )
+    (folder / "info.json").write_text(json.dumps(asdict(info)), encoding="utf-8")
 
 
 def _from_safetensors(files: ModelFiles) -> tuple[Any, tuple[str, ...], int]:

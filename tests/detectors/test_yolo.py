@@ -11,9 +11,10 @@ from artdet.detectors.base import LoadContext
 from artdet.detectors.yolo_detector import letterbox
 from artdet.detectors.yolo_network import build_network, exported, quiet_ultralytics
 from artdet.detectors.yolo_outputs import candidates
-from artdet.errors import InputError, LabelError, MissingBackend, ModelError
+from artdet.errors import LabelError, ModelError
 from artdet.modelfiles import find_model
 from artdet.resources import bundled_weights
+from artdet.runtimes import ENGINES
 
 PERSONS = bundled_weights() / "persons_v0" / "model.safetensors"
 
@@ -51,7 +52,7 @@ def pickled(tmp_path_factory):
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_engines_agree_on_the_example_paintings(engine, taxonomy, paintings, reference):
-    for package in yolo.ENGINES[engine]:
+    for package in ENGINES[engine]:
         pytest.importorskip(package, reason=f"the engine {engine} is not installed")
     found = yolo.load(settings(), context(taxonomy, engine=engine)).detect(list(paintings.values()))
     assert sum(map(len, reference)) > 60
@@ -95,7 +96,7 @@ def test_a_pickle_loads_only_when_trusted_and_agrees_with_ultralytics(taxonomy, 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 @pytest.mark.parametrize(("ratio", "side"), [(0.8, 416), (1.2, 608), (0.25, 128), (1.0, 512)])
 def test_a_scale_is_another_image_size_of_the_same_network(engine, ratio, side, taxonomy, paintings):
-    for package in yolo.ENGINES[engine]:
+    for package in ENGINES[engine]:
         pytest.importorskip(package, reason=f"the engine {engine} is not installed")
     images = [paintings["leonardo_mona_lisa.jpg"]]
     usual = yolo.load(settings(image_size=512), context(taxonomy, engine=engine))
@@ -248,24 +249,8 @@ def test_the_fingerprint_follows_the_weights(taxonomy, tmp_path):
     assert yolo.fingerprint(settings(), context(taxonomy, engine="onnx"))["engine"] == "onnx"
 
 
-def test_choosing_an_engine(monkeypatch):
-    monkeypatch.setattr(yolo, "is_installed", lambda package: package in ("torch", "onnxruntime", "openvino"))
-    assert yolo.choose_engine("auto", "cpu") == "torch"
-    with pytest.raises(MissingBackend, match=r"--engine openvino needs onnx, which.*pip install 'artdet\[openvino\]'"):
-        yolo.choose_engine("openvino", "cpu")
-    monkeypatch.setattr(yolo, "is_installed", lambda package: package in ("torch", "onnxruntime", "onnx"))
-    assert yolo.choose_engine("auto", "cpu") == "onnx"
-    assert yolo.choose_engine("auto", "cuda") == "torch"
-    with pytest.raises(MissingBackend, match=r"pip install 'artdet\[openvino\]'"):
-        yolo.choose_engine("openvino", "cpu")
-    with pytest.raises(InputError, match="runs on the CPU only"):
-        yolo.choose_engine("onnx", "cuda:0")
-    with pytest.raises(InputError, match="no engine 'tensorrt'"):
-        yolo.choose_engine("tensorrt", "cpu")
-
-
 def test_no_images_give_no_detections(taxonomy):
-    for engine in yolo.ENGINES:
+    for engine in ENGINES:
         assert yolo.load(settings(), context(taxonomy, engine=engine)).detect([]) == []
 
 
