@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from artdet.cli.progress import LOG_EVERY, duration
 
 if TYPE_CHECKING:
-    from artdet.training.course import Watch
+    from artdet.training.classification.folder import ClassifierEpoch
     from artdet.training.folder import Epoch
 
 _RECENT = 100
@@ -26,27 +26,29 @@ class _Screen(Protocol):
     def step(self, step: _Step, done: int, total: int) -> None:
         """After a step."""
 
-    def validating(self, done: int, total: int) -> None:
-        """After some validation images."""
+    def working(self, what: str, done: int, total: int) -> None:
+        """After some images of what is no training."""
 
     def line(self, text: str) -> None:
         """A line that stays."""
 
 
 @contextmanager
-def train_watch(*, batch: int) -> Iterator[Watch]:
+def train_watch(*, batch: int, line: Callable[[Any, int], str] | None = None) -> Iterator[_TrainWatch]:
     """What shows a training; the bars end with the block.
 
     Args:
         batch: images of a step, for images per second.
+        line: of an epoch that is done, of at most so many; :func:`epoch_line` by default.
     """
+    shown = line or epoch_line
     if not sys.stderr.isatty():
-        yield _TrainWatch(_Log(), batch)
+        yield _TrainWatch(_Log(), batch, shown)
         return
     from rich.progress import Progress
 
     with Progress(*_columns(), console=_console()) as bar:
-        yield _TrainWatch(_Bar(bar), batch)
+        yield _TrainWatch(_Bar(bar), batch, shown)
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,10 @@ class Pace:
 
 
 class _TrainWatch:
-    """A :class:`artdet.training.course.Watch`."""
+    """A :class:`artdet.training.course.Watch`, and that of :mod:`artdet.training.classification.watch`."""
 
-    def __init__(self, screen: _Screen, batch: int) -> None:
-        self._screen, self._batch = screen, batch
+    def __init__(self, screen: _Screen, batch: int, line: Callable[[Any, int], str]) -> None:
+        self._screen, self._batch, self._line = screen, batch, line
         self._pace = Pace()
 
     def steps(self, epoch: int, epochs: int, done: int, total: int, losses: Mapping[str, float]) -> None:
@@ -131,11 +133,15 @@ class _TrainWatch:
 
     def validating(self, done: int, total: int) -> None:
         """While validation runs."""
-        self._screen.validating(done, total)
+        self._screen.working("validating", done, total)
 
-    def epoch(self, epoch: Epoch, epochs: int) -> None:
+    def features(self, done: int, total: int) -> None:
+        """While features of a frozen backbone are computed."""
+        self._screen.working("features", done, total)
+
+    def epoch(self, epoch: Any, epochs: int) -> None:
         """After each epoch."""
-        self._screen.line(epoch_line(epoch, epochs))
+        self._screen.line(self._line(epoch, epochs))
 
     def note(self, text: str) -> None:
         """A sentence."""
@@ -162,6 +168,25 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
         parts += [f"categories {_means(coarse)}"] if coarse != means else []
     parts.append(duration(epoch.seconds))
     return "  ".join(parts + (["*"] if epoch.best else []))
+
+
+def classifier_line(epoch: ClassifierEpoch, epochs: int, metric: str) -> str:
+    """Losses and figures of a classifier's epoch in a line; ``*`` marks the best so far.
+
+    Args:
+        epoch: that is done.
+        epochs: at most.
+        metric: of the recipe.
+    """
+    from artdet.training.classification.course import main_figure
+
+    parts = [f"epoch {epoch.number:>{len(str(epochs))}}/{epochs}"]
+    parts += [f"loss {epoch.losses['loss']:.3f}"] if "loss" in epoch.losses else []
+    parts += [f"validation {epoch.validation['loss']:.3f}"] if "loss" in epoch.validation else []
+    for one in epoch.figures:
+        name = main_figure(one, metric)
+        parts += [f"{one.task} {name.replace('_', ' ')} {one.value(name):.3f}"] if one.images else []
+    return "  ".join([*parts, duration(epoch.seconds), *(["*"] if epoch.best else [])])
 
 
 def _means(values: tuple[float | None, ...]) -> str:
@@ -191,9 +216,9 @@ class _Log:
             text += f", {duration(step.left)} left, of all epochs {duration(step.whole_left)}"
         self.line(text)
 
-    def validating(self, done: int, total: int) -> None:
+    def working(self, what: str, done: int, total: int) -> None:
         if self._due():
-            self.line(f"validating: {done} of {total}")
+            self.line(f"{what}: {done} of {total}")
 
     def line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -216,8 +241,8 @@ class _Bar:
         left = f"{clock(step.left or 0)} left, all {clock(step.whole_left or 0)}" if known else ""
         self._bar.update(self._task, description=step.place, completed=done, total=total, shown=step.pace, left=left)
 
-    def validating(self, done: int, total: int) -> None:
-        self._bar.update(self._task, description="validating", completed=done, total=total, shown="", left="")
+    def working(self, what: str, done: int, total: int) -> None:
+        self._bar.update(self._task, description=what, completed=done, total=total, shown="", left="")
 
     def line(self, text: str) -> None:
         self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -24,10 +24,12 @@ class Companion:
 
     Attributes:
         rank: from 0.
+        count: of processes.
         token: the same for all of one start, another one for the next.
     """
 
     rank: int
+    count: int
     token: str
 
     @classmethod
@@ -36,7 +38,8 @@ class Companion:
         run = os.environ.get("TORCHELASTIC_RUN_ID", "")
         # All of them are children of one torchrun, whose restarts count on.
         again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        return cls(int(os.environ.get("RANK", "0")), f"{os.getppid()}-{run}-{again}")
+        rank, count = (int(os.environ.get(name, usual)) for name, usual in (("RANK", "0"), ("WORLD_SIZE", "1")))
+        return cls(rank, count, f"{os.getppid()}-{run}-{again}")
 
     @property
     def is_first(self) -> bool:
@@ -44,8 +47,9 @@ class Companion:
         return self.rank == 0
 
     def announce(self, folder: TrainingFolder) -> None:
-        """Tells the others that folder and variants are made."""
-        folder.write(folder.path / _SIGN, self.token)
+        """Tells the others, if there are any, that folder and variants are made."""
+        if self.count > 1:
+            folder.write(folder.path / _SIGN, self.token)
 
     def wait(self, folder: TrainingFolder, *, pause: Callable[[float], None] = time.sleep) -> None:
         """Until the first one has announced the folder; torchrun ends the waiting ones if that fails.

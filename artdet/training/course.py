@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,15 +10,14 @@ from artdet.data.category import Category
 from artdet.data.merge import Entry, Merged
 from artdet.data.training_settings import TrainingSettings
 from artdet.detectors.base import Detector
-from artdet.errors import TrainingError
 from artdet.modelfiles import ModelFiles
 from artdet.training.examples import DetectorClasses, Example
 from artdet.training.folder import Epoch, TrainingFolder
+from artdet.training.history import History
 from artdet.training.pictures import Pictures
 from artdet.training.validation import Figures, validated
 
-SAVE_EVERY = 600.0
-"""Seconds between two checkpoints inside a long epoch."""
+_SMALLER_RATE = ("training.learning_rate=0.001", "training.precision=float32")
 
 
 class Watch(Protocol):
@@ -104,7 +101,7 @@ class Task:
         return DetectorClasses.of(self.classes, self.category.taxonomy)
 
 
-class Course:
+class Course(History[Epoch]):
     """How a training goes: its epochs, which one is the best, and when it ends.
 
     Args:
@@ -121,15 +118,8 @@ class Course:
         watch: Watch,
         after_epoch: Callable[[Sequence[Epoch]], None] = lambda epochs: None,
     ) -> None:
-        self.task, self.folder, self.watch = task, folder, watch
-        self.epochs: list[Epoch] = list(folder.epochs())
-        self._after_epoch = after_epoch
-        self._saved = time.monotonic()
-
-    @property
-    def best(self) -> Epoch | None:
-        """The epoch with the best figures so far."""
-        return next((epoch for epoch in reversed(self.epochs) if epoch.best), None)
+        super().__init__(folder, list(folder.epochs()), smaller_rate=_SMALLER_RATE, after_epoch=after_epoch)
+        self.task, self.watch = task, watch
 
     @property
     def finished(self) -> bool:
@@ -139,10 +129,6 @@ class Course:
             return True
         best, looked = self.best, [epoch.number for epoch in self.epochs if epoch.figures]
         return bool(settings.patience and best and looked[-1] - best.number >= settings.patience)
-
-    def go_on_from(self, done: int) -> None:
-        """Forgets epochs that the checkpoint does not hold: a killed process wrote their line and not their weights."""
-        self.epochs = self.epochs[:done]
 
     def due(self, number: int) -> bool:
         """Whether an epoch, from 1, is to be validated."""
@@ -171,37 +157,5 @@ class Course:
 
     def add(self, epoch: Epoch) -> None:
         """Writes down an epoch whose weights are saved."""
-        self.epochs.append(epoch)
-        self.folder.write_epochs(self.epochs)
-        self._saved = time.monotonic()
-        self._after_epoch(self.epochs)
+        super().add(epoch)
         self.watch.epoch(epoch, self.task.settings.epochs)
-
-    def check_loss(self, losses: Mapping[str, float]) -> None:
-        """Ends a training whose loss is no number.
-
-        Raises:
-            TrainingError: saying where the last good weights are.
-        """
-        if all(math.isfinite(value) for value in losses.values()):
-            return
-        where = len(self.epochs) + 1
-        kept = f"The last good weights are in {self.folder.path}. " if self.folder.checkpoint.exists() else ""
-        raise TrainingError(
-            f"the loss is not a number any more (epoch {where}: {_shown(losses)}). {kept}"
-            "Train again with a smaller learning rate: --set training.learning_rate=0.001, or with "
-            "--set training.precision=float32."
-        )
-
-    @property
-    def save_is_due(self) -> bool:
-        """Whether the last checkpoint is so old that one should be made inside the epoch."""
-        return time.monotonic() - self._saved > SAVE_EVERY
-
-    def saved(self) -> None:
-        """Takes note of a checkpoint inside an epoch."""
-        self._saved = time.monotonic()
-
-
-def _shown(losses: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in losses.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,20 @@ def draw_curves(folder: TrainingFolder, epochs: Sequence[Epoch]) -> Path | None:
     """
     if not epochs:
         return None
+    return draw_panels(folder.path / CURVES, epochs, (losses_panel, _precision, rate_panel, _classes))
+
+
+def draw_panels(file: Path, epochs: Sequence[Any], panels: Sequence[Callable[[Any, Sequence[Any]], None]]) -> Path:
+    """Draws four panels over the epochs.
+
+    Args:
+        file: PNG to write.
+        epochs: one at least.
+        panels: each paints its axes from the epochs.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
     with silent_matplotlib(), own_matplotlib_cache():
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -49,41 +63,42 @@ def draw_curves(folder: TrainingFolder, epochs: Sequence[Epoch]) -> Path | None:
         figure = Figure(figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI), dpi=_DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         parts = figure.subplots(2, 2)
-        for axes, paint in zip(parts.flat, (_losses, _precision, _learning_rate, _classes), strict=True):
+        for axes, paint in zip(parts.flat, panels, strict=True):
             paint(axes, epochs)
-        file = folder.path / CURVES
         with whole_file(file) as stream:
             canvas.print_png(stream)
     return file
 
 
-def _losses(axes: Any, epochs: Sequence[Epoch]) -> None:
+def losses_panel(axes: Any, epochs: Sequence[Any]) -> None:
+    """Paints the training losses."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch.losses))
     for index, name in enumerate(names):
         rows = [(epoch.number, epoch.losses[name]) for epoch in epochs if name in epoch.losses]
-        _line(axes, rows, index, name.replace("_", " "), width=2.2 if name == "loss" else 1.5)
-    _finish(axes, epochs, "Training loss, mean of the epoch")
+        line(axes, rows, index, name.replace("_", " "), width=2.2 if name == "loss" else 1.5)
+    finish(axes, epochs, "Training loss, mean of the epoch")
 
 
 def _precision(axes: Any, epochs: Sequence[Epoch]) -> None:
     best = _best(epochs)
     for index, (key, name) in enumerate(_NAMES.items()):
         fine, coarse = _values(epochs, key), _values(epochs, f"coarse_{key}")
-        _line(axes, fine, index, f"{name}{_shown(fine, best)}")
+        line(axes, fine, index, f"{name}{_shown(fine, best)}")
         # Where there are categories only, both are the same.
-        _line(axes, coarse if coarse != fine else (), index, f"{name} of categories{_shown(coarse, best)}", dash=1)
+        line(axes, coarse if coarse != fine else (), index, f"{name} of categories{_shown(coarse, best)}", dash=1)
     if best and best.figures:
         axes.axvline(best.number, color="0.45", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
         shown = [(best.number, best.figures.ap50), (best.number, best.figures.ap75), (best.number, best.figures.ap)]
         there = [(x, y) for x, y in shown if y is not None]
         dots = {"marker": "*", "markersize": 11, "color": "#F0C800", "markeredgecolor": "black", "linestyle": "none"}
         axes.plot(*zip(*there, strict=True), label=f"best: epoch {best.number}", zorder=6, **dots)
-    _finish(axes, epochs, "Validation: average precision (numbers: best epoch)")
+    finish(axes, epochs, "Validation: average precision (numbers: best epoch)")
 
 
-def _learning_rate(axes: Any, epochs: Sequence[Epoch]) -> None:
-    _line(axes, [(epoch.number, epoch.learning_rate) for epoch in epochs], 0, "")
-    _finish(axes, epochs, "Learning rate at the end of the epoch", legend=False)
+def rate_panel(axes: Any, epochs: Sequence[Any]) -> None:
+    """Paints the learning rate."""
+    line(axes, [(epoch.number, epoch.learning_rate) for epoch in epochs], 0, "")
+    finish(axes, epochs, "Learning rate at the end of the epoch", legend=False)
     axes.set_xlabel("Epoch")
 
 
@@ -97,9 +112,9 @@ def _classes(axes: Any, epochs: Sequence[Epoch]) -> None:
     place = {name: index for index, name in enumerate(rows)}
     for name in sorted(rows, key=lambda name: -rows[name][-1][1]):
         dash = place[name] // len(_COLOURS) % len(_DASHES)
-        _line(axes, rows[name], place[name], f"{name}{_shown(rows[name], _best(epochs))}", dash=dash)
+        line(axes, rows[name], place[name], f"{name}{_shown(rows[name], _best(epochs))}", dash=dash)
     few = len(rows) <= _LEGEND_UP_TO
-    _finish(axes, epochs, "Validation: AP50 of each class (numbers: best epoch)", small=not few)
+    finish(axes, epochs, "Validation: AP50 of each class (numbers: best epoch)", small=not few)
     axes.set_xlabel("Epoch")
 
 
@@ -118,9 +133,10 @@ def _shown(rows: Sequence[tuple[int, float]], best: Epoch | None) -> str:
     return "" if value is None else f" {value:.3f}"
 
 
-def _line(
+def line(
     axes: Any, rows: Sequence[tuple[int, float]], index: int, label: str, *, dash: int = 0, width: float = 1.8
 ) -> None:
+    """Paints a line of (epoch, value); ``index`` picks its colour."""
     if not rows:
         return
     dots = {"marker": "o", "markersize": 3.5} if len(rows) <= _DOTS_UP_TO else {}
@@ -130,7 +146,8 @@ def _line(
     )
 
 
-def _finish(axes: Any, epochs: Sequence[Epoch], title: str, *, legend: bool = True, small: bool = False) -> None:
+def finish(axes: Any, epochs: Sequence[Any], title: str, *, legend: bool = True, small: bool = False) -> None:
+    """Title, legend and limits of a panel."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(title, loc="left")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from artdet.atomic import cannot_write, make_folder, whole_file
 from artdet.errors import RunError
@@ -15,6 +15,14 @@ from artdet.runs import json_text
 from artdet.training.validation import ClassFigures, Figures
 
 FORMAT = "artdet training 1"
+_Parsed = TypeVar("_Parsed")
+
+
+class Line(Protocol):
+    """What has a line in ``metrics.jsonl``."""
+
+    def as_line(self) -> str:
+        """The line."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +138,19 @@ class TrainingFolder:
 
     def epochs(self) -> Iterator[Epoch]:
         """The epochs that are done; a line that a killed process left half is not one."""
+        return self.lines(Epoch.from_line)
+
+    def lines(self, parse: Callable[[str], _Parsed]) -> Iterator[_Parsed]:
+        """What ``metrics.jsonl`` holds, up to a line that is damaged."""
         if not self.metrics.exists():
             return
         for line in self.metrics.read_text(encoding="utf-8").splitlines():
             try:
-                yield Epoch.from_line(line)
+                yield parse(line)
             except (ValueError, KeyError, TypeError):
                 return
 
-    def write_epochs(self, epochs: list[Epoch]) -> None:
+    def write_epochs(self, epochs: Sequence[Line]) -> None:
         """Writes all epochs anew, whole or not at all: there are a few hundred at most."""
         self.write(self.metrics, "".join(epoch.as_line() + "\n" for epoch in epochs))
 

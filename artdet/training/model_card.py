@@ -17,6 +17,7 @@ from artdet.modelfiles import ModelCard, ModelFiles, file_sha256, read_card
 from artdet.training.course import Task
 from artdet.training.curves import CURVES
 from artdet.training.folder import Epoch, TrainingFolder
+from artdet.training.markdown import duration, number, table
 from artdet.training.repetition import write_repetition
 from artdet.training.statistics import SourceFacts, source_facts
 
@@ -117,7 +118,7 @@ def _finds(plan: TrainingPlan) -> list[str]:
         for row in plan.classes
     ]
     head = ("class", "training boxes", "images", "validation boxes", "images")
-    return ["## What it finds", "", *_table(head, rows)]
+    return ["## What it finds", "", *table(head, rows)]
 
 
 def _learnt(task: Task, plan: TrainingPlan, facts: Sequence[SourceFacts]) -> list[str]:
@@ -139,7 +140,7 @@ def _learnt(task: Task, plan: TrainingPlan, facts: Sequence[SourceFacts]) -> lis
     return [
         "## What it learnt from",
         "",
-        *_table(head, rows),
+        *table(head, rows),
         "",
         f"An epoch has {plan.images_per_epoch:,.0f} images, {plan.negative_share:.0%} of them without any of the "
         f"classes. No artwork stands on both sides; {len(task.data.held_back):,} images were left out of training for "
@@ -165,7 +166,7 @@ def _how(task: Task, epochs: Sequence[Epoch]) -> list[str]:
         f"- **Start**: {_start(task)}",
         f"- **Epochs**: {len(epochs)} of at most {own.epochs}; the weights are those after epoch {best.number}"
         + (f"; training ends after {own.patience} epochs without a better one." if own.patience else "."),
-        f"- **Time**: {_duration(seconds)} of training, validation not counted, on {task.device}"
+        f"- **Time**: {duration(seconds)} of training, validation not counted, on {task.device}"
         f"{threads} ({platform.machine()}).",
         f"- **Steps**: batches of {own.batch} at {task.category.settings.image_size} px; learning rate at most "
         f"{rate:.4g}, half a cosine down to {own.final_share:g} of it; weight decay {own.weight_decay:g}; "
@@ -194,10 +195,10 @@ def _figures(epochs: Sequence[Epoch], commands: Sequence[str], *, drawn: bool) -
     assert best.figures, "the best epoch was validated"
     figures = best.figures
     rows = [
-        (row.name, row.level, f"{row.boxes:,}", *map(_number, (row.ap50, row.ap75, row.ap))) for row in figures.classes
+        (row.name, row.level, f"{row.boxes:,}", *map(number, (row.ap50, row.ap75, row.ap))) for row in figures.classes
     ]
     for level, prefix in (("fine", ""), ("coarse", "coarse_")):
-        means = [_number(getattr(figures, f"{prefix}{name}")) for name in ("ap50", "ap75", "ap")]
+        means = [number(getattr(figures, f"{prefix}{name}")) for name in ("ap50", "ap75", "ap")]
         rows.append((f"**mean, {level}**", level, "", *means))
     head = ("class", "level", "true boxes", "AP50", "AP75", "AP")
     return [
@@ -206,7 +207,7 @@ def _figures(epochs: Sequence[Epoch], commands: Sequence[str], *, drawn: bool) -
         f"COCO's average precision on the {figures.images:,} validation images. Training has not seen them, but its "
         "best epoch was chosen by them: figures on works of another kind will be lower.",
         "",
-        *_table(head, rows),
+        *table(head, rows),
         "",
         "These commands measure the weights again, up to rounding (the file holds them in half precision), with "
         "intervals and for each source; the first also reads pictures of these folders that do not count:",
@@ -258,32 +259,5 @@ def _licences(card: ModelCard, facts: Sequence[SourceFacts]) -> list[str]:
     ]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table in Markdown; bars within cells are escaped."""
-    right = ["---:" if index and _is_number(cells) else "---" for index, cells in enumerate(zip(*rows, strict=True))]
-    lines = [head, right or ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _is_number(cells: Iterable[str]) -> bool:
-    return all(not cell or cell == "-" or cell.replace(",", "").replace(".", "").isdigit() for cell in cells)
-
-
 def _best(epochs: Sequence[Epoch]) -> Epoch:
     return next(epoch for epoch in reversed(epochs) if epoch.best)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _duration(seconds: float) -> str:
-    """In words.
-
-    >>> [_duration(seconds) for seconds in (3.3, 200, 5000)]
-    ['3 s', '3 min', '1 h 23 min']
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

@@ -76,7 +76,7 @@ def commands(entries: Sequence[Entry], folder: TrainingFolder) -> tuple[str, ...
     roots = dict.fromkeys(_common_folder(entries, root) for root in dict.fromkeys(entry.root for entry in entries))
     run = shlex.quote(str(folder.path))
     out = shlex.quote(f"runs/predict/{folder.path.name}_validation")
-    predict = [f"artdet predict {' '.join(_place(root) for root in roots)} --recursive"]
+    predict = [f"artdet predict {' '.join(shell_place(root) for root in roots)} --recursive"]
     predict += [f"--ensemble {run}/{ENSEMBLE} --engine torch --precision float32 --out {out}"]
     return " ".join(predict), f"artdet evaluate {out} --truth {run}/{TRUTH} --by {SOURCE_FIELD}"
 
@@ -97,7 +97,7 @@ def _common_folder(entries: Sequence[Entry], root: Path) -> Path:
     return Path(os.path.commonpath([entry.path.parent for entry in entries if entry.root == root]))
 
 
-def _place(path: Path) -> str:
+def shell_place(path: Path) -> str:
     """A folder for a shell: below ``ARTDET_DATA_DIR`` or the current folder where it is, else absolute."""
     if path.is_relative_to(data_folder()):
         below = path.relative_to(data_folder()).as_posix()

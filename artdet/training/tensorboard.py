@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from artdet.atomic import cannot_write
 from artdet.devices import is_installed
@@ -19,6 +19,18 @@ MISSING = (
 _PATTERN = "events.out.tfevents.*"
 
 
+class TimedEpoch(Protocol):
+    """An epoch of any training."""
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+
+    @property
+    def seconds(self) -> float:
+        """Of training."""
+
+
 class Log:
     """Writes each epoch once, whether the training is new or goes on.
 
@@ -29,17 +41,24 @@ class Log:
     Args:
         folder: of the run.
         note: is told where the package is absent.
+        numbers: of an epoch, by their tags.
     """
 
-    def __init__(self, folder: TrainingFolder, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: TrainingFolder,
+        note: Callable[[str], None],
+        numbers: Callable[[Any], Mapping[str, float]] = lambda epoch: scalars(epoch),
+    ) -> None:
         self._folder = folder
+        self._numbers = numbers
         self._stream: BinaryIO | None = None
         self._written = 0
         self._installed = is_installed("tensorboard")
         if not self._installed:
             note(MISSING)
 
-    def add(self, epochs: Sequence[Epoch]) -> None:
+    def add(self, epochs: Sequence[TimedEpoch]) -> None:
         """Writes those of all epochs so far that are not in the log.
 
         Raises:
@@ -56,7 +75,7 @@ class Log:
             if self._stream is None:
                 self._begin(file, epochs[0].number)
             writer = RecordWriter(self._stream)
-            for event in _events(new, Event):
+            for event in _events(new, Event, self._numbers):
                 writer.write(event.SerializeToString())
             writer.flush()
         except OSError as error:
@@ -103,7 +122,7 @@ def scalars(epoch: Epoch) -> dict[str, float]:
     return {tag: value for tag, value in found.items() if value is not None}
 
 
-def _events(epochs: Sequence[Epoch], kind: Any) -> Iterator[Any]:
+def _events(epochs: Sequence[TimedEpoch], kind: Any, numbers: Callable[[Any], Mapping[str, float]]) -> Iterator[Any]:
     """An event for each epoch, at the time at which it ended as far as its training alone tells."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -111,7 +130,7 @@ def _events(epochs: Sequence[Epoch], kind: Any) -> Iterator[Any]:
     now = time.time()
     for epoch in epochs:
         left -= epoch.seconds
-        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars(epoch).items()]
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in numbers(epoch).items()]
         yield kind(wall_time=now - left, step=epoch.number, summary=Summary(value=values))
 
 

@@ -19,7 +19,7 @@ from artdet.modelfiles import TRAINED, ModelFiles, find_model
 from artdet.taxonomy import Taxonomy
 from artdet.training.backends.table import backend
 from artdet.training.companions import Companion
-from artdet.training.course import Course, Task, Watch
+from artdet.training.course import Course, SilentWatch, Task, Watch
 from artdet.training.curves import draw_curves
 from artdet.training.examples import examples
 from artdet.training.folder import Epoch, TrainingFolder
@@ -136,6 +136,20 @@ def run(task: Task, folder: TrainingFolder, watch: Watch) -> Course:
     with contextlib.closing(log) if log is not None else contextlib.nullcontext():
         _train(course)
     return course
+
+
+def follow(path: Path, *, device: str, trusted: bool = False) -> None:
+    """What all processes of torchrun but the first do: their share of each batch, when the first has made the folder.
+
+    Args:
+        path: of the folder.
+        device: as ``--device`` names it.
+        trusted: whether pickles to start from may be loaded.
+    """
+    Companion.of_environment().wait(TrainingFolder(path))
+    folder, data = reopened(path)
+    task = task_of(data, device=device, trusted=trusted, bar=lambda total: contextlib.nullcontext(lambda done: None))
+    run(task, folder, SilentWatch())
 
 
 def _train(course: Course) -> None:

@@ -106,8 +106,8 @@ def test_needed_sources_that_are_missing_end_it_in_a_sentence(artdet, category, 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        ((), 2, "name either --category or --resume"),
-        (("--category", "animals", "--resume", "runs/train/animals"), 2, "name either --category or --resume"),
+        ((), 2, "name either --category, --task or --resume"),
+        (("--category", "animals", "--resume", "runs/train/animals"), 2, "name either --category, --task or --resume"),
         (("--resume", "x", "--epochs", "3", "--set", "a=1"), 2, "settings of the run; leave out --epochs, --set"),
         (("--resume", "x", "--dry-run"), 2, "leave out --dry-run"),
         (("--resume", "nowhere"), 1, "runs/train/nowhere is no training run: training.json cannot be read. Name a"),

@@ -9,11 +9,15 @@ from artdet.training.companions import Companion
 from artdet.training.folder import TrainingFolder
 
 
-def test_one_process_alone_is_the_first(monkeypatch):
-    for name in ("RANK", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"):
+def test_one_process_alone_is_the_first_and_leaves_no_sign(monkeypatch, tmp_path):
+    for name in ("RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
-    assert Companion.of_environment().is_first
+    alone = Companion.of_environment()
+    alone.announce(TrainingFolder(tmp_path))
+
+    assert alone.is_first
+    assert not list(tmp_path.iterdir())
 
 
 def test_torchrun_tells_ranks_and_starts_apart(monkeypatch):
@@ -28,8 +32,8 @@ def test_torchrun_tells_ranks_and_starts_apart(monkeypatch):
 
 def test_others_wait_for_the_sign_of_their_own_start(tmp_path):
     folder = TrainingFolder(tmp_path)
-    Companion(0, "yesterday").announce(folder)
-    first, second = Companion(0, "today"), Companion(1, "today")
+    Companion(0, 2, "yesterday").announce(folder)
+    first, second = Companion(0, 2, "today"), Companion(1, 2, "today")
     passed: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -44,7 +48,7 @@ def test_others_wait_for_the_sign_of_their_own_start(tmp_path):
 
 def test_a_sign_that_is_not_there_yet_is_waited_for(tmp_path):
     folder = TrainingFolder(tmp_path / "later")
-    first, second = Companion(0, "now"), Companion(1, "now")
+    first, second = Companion(0, 2, "now"), Companion(1, 2, "now")
 
     def begin() -> None:
         time.sleep(0.05)
@@ -64,4 +68,4 @@ def test_waiting_ends(tmp_path, monkeypatch):
 
     monkeypatch.setattr("artdet.training.companions._PATIENCE", 0.0)
     with pytest.raises(TrainingError, match="has not made"):
-        Companion(1, "now").wait(TrainingFolder(tmp_path), pause=lambda seconds: None)
+        Companion(1, 2, "now").wait(TrainingFolder(tmp_path), pause=lambda seconds: None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from artdet.errors import TrainingError
-from artdet.training import course as course_module
+from artdet.training import history as history_module
 from artdet.training.course import Course, SilentWatch
 from artdet.training.folder import Epoch
 from artdet.training.validation import ClassFigures, figures
@@ -129,14 +129,14 @@ def test_a_loss_that_is_no_number(make_course, folder, loss):
 
 def test_a_checkpoint_is_due_after_a_while(make_course, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(course_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(history_module.time, "monotonic", lambda: now)
     course = make_course()
-    now += course_module.SAVE_EVERY
+    now += history_module.SAVE_EVERY
     assert not course.save_is_due
     now += 1
     assert course.save_is_due
     course.saved()
     assert not course.save_is_due
-    now += course_module.SAVE_EVERY + 1
+    now += history_module.SAVE_EVERY + 1
     gone(course, 0.1)
     assert not course.save_is_due

@@ -10,9 +10,8 @@ import torch
 from safetensors.torch import save
 
 from artdet.atomic import whole_file
-from artdet.config import yaml_text
+from artdet.config import StrictModel, yaml_text
 from artdet.errors import RunError
-from artdet.modelfiles import ModelCard
 from artdet.training.folder import TrainingFolder
 
 
@@ -38,7 +37,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     return state
 
 
-def save_weights(folder: TrainingFolder, tensors: Mapping[str, torch.Tensor], card: ModelCard) -> None:
+def save_weights(folder: TrainingFolder, tensors: Mapping[str, torch.Tensor], card: StrictModel) -> None:
     """Writes the model of a run: weights as float16 where they fit, and the card that tells how to rebuild it."""
     halves = {name: _half(tensor) for name, tensor in tensors.items()}
     with whole_file(folder.model) as stream:

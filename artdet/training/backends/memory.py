@@ -9,18 +9,22 @@ import torch
 from artdet.errors import TrainingError
 
 
-def out_of_memory(batch: int, *, fitting: int | None = None) -> TrainingError:
+def out_of_memory(
+    batch: int, *, fitting: int | None = None, key: str = "training.batch", smaller: str = "--set image_size=320"
+) -> TrainingError:
     """The sentence for it.
 
     Args:
         batch: that did not fit.
         fitting: one that was seen to fit; half of it is proposed where none was tried.
+        key: of the batch, for ``--set``.
+        smaller: the option for smaller images.
     """
     proposed = fitting or batch // 2
     cause = f"The device ran out of memory with a batch of {batch}."
     if proposed < 1:
-        return TrainingError(f"{cause} Use smaller images, as in --set image_size=320, or another device.")
-    return TrainingError(f"{cause} Use --set training.batch={proposed}.")
+        return TrainingError(f"{cause} Use smaller images, as in {smaller}, or another device.")
+    return TrainingError(f"{cause} Use --set {key}={proposed}.")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,0 +1,1 @@
+"""Training of classifiers: recipes, augmentations, losses, the loop, comparisons of many runs."""
