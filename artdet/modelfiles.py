@@ -17,6 +17,8 @@ from artdet.resources import bundled_weights
 MODEL_FILE = "model.safetensors"
 PICKLES = frozenset({".pt", ".pth", ".pkl", ".ckpt", ".bin"})
 TRAINED = Path("runs") / "train"
+CLASSIFIER = "classifier"
+"""What the card of a classifier has for a backend; see ``artdet.classifiers.base.ClassifierCard``."""
 
 
 class ModelCard(StrictModel):
@@ -98,10 +100,26 @@ def read_card(files: ModelFiles, *, backend: str | None = None) -> ModelCard:
             f"{files.model} has no card beside it, so its network and classes are unknown. "
             f"Put a {files.model.with_suffix('.yaml').name} with backend, architecture and classes there."
         )
-    card = validated(ModelCard, read_yaml(files.card), where=str(files.card))
+    data = read_yaml(files.card)
+    if _backend(data) == CLASSIFIER:
+        raise ModelError(f"{files.model} is a classifier, which finds no boxes. Use it with `artdet classify`.")
+    card = validated(ModelCard, data, where=str(files.card))
     if backend is not None and card.backend != backend:
         raise ModelError(f"{files.model} is a model of '{card.backend}'. Write detector: {card.backend} for it.")
     return card
+
+
+def is_classifier(files: ModelFiles) -> bool:
+    """Whether the card says that the model answers about an image as a whole, and gives no boxes.
+
+    Raises:
+        ConfigError: if the card is no YAML.
+    """
+    return files.card is not None and _backend(read_yaml(files.card)) == CLASSIFIER
+
+
+def _backend(card: Any) -> Any:
+    return card.get("backend") if isinstance(card, dict) else None
 
 
 def is_pickle(path: Path) -> bool:

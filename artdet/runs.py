@@ -43,8 +43,32 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Label:
+    """One answer about an image as a whole: a class with its probability, or a number such as the year.
+
+    Attributes:
+        label: name of the class; ``None`` for a number.
+        score: probability in [0, 1] of the class; ``None`` for a number.
+        value: the number, in its own unit; ``None`` for a class.
+    """
+
+    label: str | None = None
+    score: float | None = None
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        is_class, is_number = self.label is not None and self.score is not None, self.value is not None
+        if is_class == is_number:
+            raise ValueError("an answer is a class with its score, or a number")
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of one answer of a task in ``predictions.jsonl``."""
+        return {"value": self.value} if self.label is None else {"label": self.label, "score": self.score}
+
+
+@dataclass(frozen=True)
 class Record:
-    """One line of ``predictions.jsonl``: the boxes of one image, or why it could not be read.
+    """One line of ``predictions.jsonl``: what was found on one image, or why it could not be read.
 
     Attributes:
         file: path relative to the run's ``root``, with forward slashes.
@@ -54,6 +78,7 @@ class Record:
         members: each ensemble member's own boxes before fusion, where the run kept them.
         warnings: what was odd about a file that was read all the same.
         error: (cause, message) of an image that could not be read.
+        classifications: task -> its answers, the likeliest class first; ``None`` where nothing was asked.
     """
 
     file: str
@@ -63,6 +88,7 @@ class Record:
     members: Mapping[str, tuple[Box, ...]] | None = None
     warnings: tuple[str, ...] = ()
     error: tuple[str, str] | None = None
+    classifications: Mapping[str, tuple[Label, ...]] | None = None
 
     def as_line(self) -> str:
         """The JSON text of this record, without the line feed."""
@@ -74,6 +100,10 @@ class Record:
             data["detections"] = [box.as_json() for box in self.detections]
         if self.members is not None:
             data["members"] = {name: [box.as_json() for box in boxes] for name, boxes in self.members.items()}
+        if self.classifications is not None:
+            data["classifications"] = {
+                task: [label.as_json() for label in labels] for task, labels in self.classifications.items()
+            }
         if self.warnings:
             data["warnings"] = list(self.warnings)
         return json_text(data)
@@ -96,6 +126,7 @@ class Record:
                 members={name: _boxes(rows) for name, rows in data["members"].items()} if "members" in data else None,
                 warnings=tuple(data.get("warnings", ())),
                 error=(failure["cause"], failure["message"]) if failure else None,
+                classifications=_labels(data["classifications"]) if "classifications" in data else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a record of a run: {error!r}") from error
@@ -215,3 +246,10 @@ def _boxes(rows: Sequence[Mapping[str, Any]]) -> tuple[Box, ...]:
         x1, y1, x2, y2 = row["box"]
         made.append(Box(row["label"], row["score"], (x1, y1, x2, y2), row["source"]))
     return tuple(made)
+
+
+def _labels(tasks: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, tuple[Label, ...]]:
+    return {
+        task: tuple(Label(row.get("label"), row.get("score"), row.get("value")) for row in rows)
+        for task, rows in tasks.items()
+    }

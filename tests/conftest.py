@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from artdet.resources import shipped
+from artdet.tasks import Task
 from artdet.taxonomy import Taxonomy
 
 # In the background of a shell Ctrl-C is ignored, by every process that a test starts too.
@@ -63,5 +64,34 @@ def make_pictures(tmp_path: Path) -> Callable[..., Path]:
             pixels = np.full((30 + index % 7, 50 + index % 11, 3), (index * 5 % 256, 90, 200), dtype=np.uint8)
             Image.fromarray(pixels).save(path)
         return root
+
+    return make
+
+
+@pytest.fixture
+def make_classifier(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small classifier of random weights, the same for the same seed; gives its folder."""
+
+    def make(*tasks: Task, folder: str = "model", backbone: str = "hybrid", side: int = 64, seed: int = 0) -> Path:
+        import torch
+        from safetensors.torch import save_file
+
+        from artdet.classifiers.base import ClassifierCard, HeadCard
+        from artdet.classifiers.network import ClassifierNetwork, TaskHeads
+        from artdet.config import yaml_text
+        from artdet.embedders.backbones import build
+
+        torch.manual_seed(seed)
+        features = build(backbone, image_size=side)
+        network = ClassifierNetwork(features, TaskHeads(features.dim, HeadCard(), tasks))
+        card = ClassifierCard(backbone=backbone, preprocessing=features.preprocessing, tasks=tasks)
+        place = tmp_path / folder
+        place.mkdir(parents=True)
+        halves = {
+            key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()
+        }
+        save_file({key: value.contiguous() for key, value in halves.items()}, place / "model.safetensors")
+        (place / "model.yaml").write_text(yaml_text(card.model_dump(mode="json")), encoding="utf-8")
+        return place
 
     return make

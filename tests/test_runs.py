@@ -6,16 +6,23 @@ import pytest
 
 from artdet.detections import Detections
 from artdet.errors import RunError
-from artdet.runs import PREDICTIONS_FILE, RUN_FILE, Box, Record, boxes_of, detections_of, open_run, write_info
+from artdet.runs import PREDICTIONS_FILE, RUN_FILE, Box, Label, Record, boxes_of, detections_of, open_run, write_info
 from artdet.taxonomy import Taxonomy
 
 BOX = Box("horse", 0.75, (1.5, 2.0, 30.25, 41.0), "animals+coco")
 SHA = "ab" * 32
+PORTRAIT, LANDSCAPE, YEAR = Label("portrait", 0.81), Label("landscape", 0.1), Label(value=1890.0)
 
 RECORDS = [
     pytest.param(Record("a.jpg", SHA, (50, 40)), id="no boxes"),
     pytest.param(Record("a.jpg", SHA, (50, 40), (BOX, BOX), warnings=("cut short",)), id="boxes and a warning"),
     pytest.param(Record("a.jpg", SHA, (50, 40), (BOX,), members={"animals": (BOX,), "coco": ()}), id="members"),
+    pytest.param(Record("a.jpg", SHA, (50, 40), classifications={}), id="no tasks"),
+    pytest.param(Record("a.jpg", SHA, (50, 40), classifications={"material": ()}), id="no labels"),
+    pytest.param(
+        Record("a.jpg", SHA, (50, 40), classifications={"genre": (PORTRAIT, LANDSCAPE), "year": (YEAR,)}),
+        id="classifications",
+    ),
     pytest.param(Record("x.jpg", None, None, error=("truncated", "it ends early")), id="error"),
     pytest.param(Record('Dürer "Löwe"\n.jpg', SHA, (5, 4), (BOX,)), id="odd name"),
     pytest.param(Record(os.fsdecode(b"caf\xe9.jpg"), SHA, (5, 4)), id="name that is no text"),
@@ -40,6 +47,35 @@ def test_the_fixed_shape_of_a_line():
             {"label": "horse", "score": 0.75, "box": [1.5, 2.0, 30.25, 41.0], "source": "animals+coco"},
         ],
     }
+
+
+def test_the_fixed_shape_of_classifications():
+    record = Record("a.jpg", SHA, (50, 40), classifications={"genre": (PORTRAIT, LANDSCAPE), "year": (YEAR,)})
+    data = json.loads(record.as_line())
+    assert data["classifications"] == {
+        "genre": [{"label": "portrait", "score": 0.81}, {"label": "landscape", "score": 0.1}],
+        "year": [{"value": 1890.0}],
+    }
+    assert data["detections"] == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"label": "portrait"}, id="class without score"),
+        pytest.param({"label": "portrait", "score": 0.5, "value": 3.0}, id="class and number"),
+    ],
+)
+def test_what_is_no_answer_is_refused(answer):
+    line = {"file": "a.jpg", "sha256": SHA, "height": 5, "width": 4, "classifications": {"genre": [answer]}}
+    with pytest.raises(ValueError, match="an answer is"):
+        Record.from_line(json.dumps(line))
+
+
+def test_a_line_of_an_older_artdet_is_read():
+    line = {"file": "a.jpg", "sha256": SHA, "height": 5, "width": 4, "detections": [BOX.as_json()]}
+    assert Record.from_line(json.dumps(line)) == Record("a.jpg", SHA, (5, 4), (BOX,), classifications=None)
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "7", '{"file": "a"}', '{"file": "a", "sha256": null, "height": 3}'])

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Write the boxes of a run as COCO, CSV, YOLO or VOC files.")
+@click.command(short_help="Write the boxes or labels of a run as COCO, CSV, YOLO or VOC files.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "form", required=True, metavar="FORMAT", help="coco, csv, yolo or voc.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="PATH", help="Where to.  [default: RUN/exports/FORMAT]")
-@click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave lower boxes out.")
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave lower ones out.")
 @click.option(
     "--taxonomy",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -19,7 +19,7 @@ import click
     help="The classes of the run, if not artdet's own.",
 )
 def command(run: Path, form: str, out: Path | None, min_score: float, taxonomy: Path | None) -> None:
-    """Write the boxes of the run folder RUN as COCO, CSV, YOLO or Pascal VOC files."""
+    """Write the boxes of the run folder RUN as COCO, CSV, YOLO or Pascal VOC files, or its labels as CSV."""
     from artdet.exports import export
     from artdet.runs import open_run
     from artdet.taxonomy import Taxonomy
@@ -28,6 +28,7 @@ def command(run: Path, form: str, out: Path | None, min_score: float, taxonomy: 
     for note in exported.notes:
         click.echo(note, err=True)
     failed = f"; {exported.failures} could not be read" if exported.failures else ""
-    click.echo(f"{exported.images} images, {exported.boxes} boxes{failed}", err=True)
+    held = f"{exported.labels} labels" if exported.labels else f"{exported.boxes} boxes"
+    click.echo(f"{exported.images} images, {held}{failed}", err=True)
     for path in exported:
         click.echo(path)

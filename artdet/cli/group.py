@@ -9,6 +9,7 @@ from artdet.cli.lazy import LazyGroup
 
 COMMANDS = {
     "predict": "artdet.cli.predict",
+    "classify": "artdet.cli.classify",
     "export": "artdet.cli.export",
     "train": "artdet.cli.train",
     "evaluate": "artdet.cli.evaluate",
@@ -30,7 +31,8 @@ def cli() -> None:
 
     \b
     artdet predict FOLDER --draw          boxes for every picture of a folder, and pictures of them
-    artdet export RUN --format csv        the boxes as a table
+    artdet classify FOLDER                genre, style and period of every picture
+    artdet export RUN --format csv        the boxes or labels as a table
     artdet evaluate RUN --truth SOURCE    how good they are
     artdet app RUN --truth SOURCE         look at them in the browser
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from artdet.atomic import cannot_write, make_folder, whole_file
 from artdet.errors import LabelError, RunError
-from artdet.runs import PREDICTIONS_FILE, Box, Record, Run
+from artdet.runs import PREDICTIONS_FILE, Box, Label, Record, Run
 from artdet.taxonomy import Taxonomy
 
 _FILE_ENDINGS = {".csv", ".json", ".txt", ".tsv", ".xls", ".xlsx", ".xml", ".yaml", ".zip"}
@@ -27,6 +27,7 @@ class Exported:
         boxes: how many boxes it holds.
         failures: how many images of the run could not be read; only ``csv`` lists them.
         notes: sentences that the user should see.
+        labels: how many labels of whole images it holds.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Exported:
     boxes: int
     failures: int
     notes: tuple[str, ...] = ()
+    labels: int = 0
 
     def __iter__(self) -> Iterator[Path]:
         return iter(self.paths)
@@ -105,11 +107,11 @@ class Exporter(Protocol):
 
 
 class Tally:
-    """The records of a run without the boxes below a score, counted while they are read."""
+    """The records of a run without the boxes and labels below a score, counted while they are read."""
 
     def __init__(self, run: Run, min_score: float) -> None:
         self._run, self._min_score = run, min_score
-        self.images = self.boxes = self.failures = 0
+        self.images = self.boxes = self.labels = self.failures = 0
 
     def __iter__(self) -> Iterator[Record]:
         for record in self._lines():
@@ -118,9 +120,20 @@ class Tally:
                 yield record
                 continue
             kept = tuple(box for box in record.detections if box.score >= self._min_score)
+            labels = self._likely(record)
             self.images += 1
             self.boxes += len(kept)
-            yield replace(record, detections=kept)
+            self.labels += sum(map(len, (labels or {}).values()))
+            yield replace(record, detections=kept, classifications=labels)
+
+    def _likely(self, record: Record) -> Mapping[str, tuple[Label, ...]] | None:
+        """The labels from the score on; numbers have none and stay."""
+        if record.classifications is None:
+            return None
+        return {
+            task: tuple(label for label in labels if label.score is None or label.score >= self._min_score)
+            for task, labels in record.classifications.items()
+        }
 
     def _lines(self) -> Iterator[Record]:
         try:

@@ -39,13 +39,13 @@ COLUMNS = (
 TRUTH_COLUMNS = (*(name for name in COLUMNS if name not in ("sha256", "score", "source")), "crowd", "difficult")
 FAILURE_COLUMNS = ("file", "cause", "message")
 
-_EXCEL_ROWS = 1_048_576
+EXCEL_ROWS = 1_048_576
 
 
 def write(job: Job, records: Iterable[Record]) -> Sequence[str]:
     """See :class:`artdet.exports.base.Exporter`."""
     columns = TRUTH_COLUMNS if job.truth else COLUMNS
-    with _table(job.folder / NAMES[0], columns) as boxes, _failures(job) as failures:
+    with table(job.folder / NAMES[0], columns) as boxes, failures_table(job) as failures:
         written = 1
         for record in records:
             if record.error is not None or record.size is None:
@@ -54,9 +54,9 @@ def write(job: Job, records: Iterable[Record]) -> Sequence[str]:
             for row in _rows(job, record, record.size):
                 boxes.writerow([row.get(name, "") for name in columns])
                 written += 1
-    if written <= _EXCEL_ROWS:
+    if written <= EXCEL_ROWS:
         return ()
-    return (f"{NAMES[0]} has {written:,} rows, but Excel shows only the first {_EXCEL_ROWS:,}. Use --min-score.",)
+    return (f"{NAMES[0]} has {written:,} rows, but Excel shows only the first {EXCEL_ROWS:,}. Use --min-score.",)
 
 
 def _rows(job: Job, record: Record, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
@@ -74,13 +74,13 @@ def _rows(job: Job, record: Record, size: tuple[int, int]) -> Iterator[dict[str,
             yield {**row, "score": box.score, "source": box.source}
 
 
-def _failures(job: Job) -> AbstractContextManager[Any]:
+def failures_table(job: Job) -> AbstractContextManager[Any]:
     """The table of images that could not be read, which a truth has not."""
-    return nullcontext() if job.truth else _table(job.folder / NAMES[1], FAILURE_COLUMNS)
+    return nullcontext() if job.truth else table(job.folder / NAMES[1], FAILURE_COLUMNS)
 
 
 @contextmanager
-def _table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     """A csv writer whose file appears when the block ends well."""
     with whole_file(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")

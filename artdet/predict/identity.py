@@ -17,10 +17,23 @@ from artdet.errors import RunError
 from artdet.runs import PREDICTIONS_FILE, RUN_FILE, open_run, write_info
 from artdet.taxonomy import Taxonomy
 
-IDENTITY = ("root", "ensemble", "models", "taxonomy_sha256", "reading", "min_score", "keep_members")
+IDENTITY = (
+    *("kind", "root", "ensemble", "models", "taxonomy_sha256", "reading", "min_score", "keep_members"),
+    *("tasks", "top_k", "crops"),
+)
 """The keys of ``run.json`` that decide the lines of a run; all others only tell how it came about."""
 
-_PACKAGES = ("torch", "torchvision", "ultralytics", "openvino", "onnxruntime", "mtcnn", "ensemble-boxes", "numpy")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "ultralytics",
+    "openvino",
+    "onnxruntime",
+    "mtcnn",
+    "ensemble-boxes",
+    "timm",
+    "numpy",
+)
 
 
 def describe(
@@ -51,6 +64,13 @@ def describe(
         "reading": {"max_pixels": max_pixels},
         "min_score": min_score,
         "keep_members": keep_members,
+        **circumstances(device),
+    }
+
+
+def circumstances(device: str) -> dict[str, Any]:
+    """How a run that is about to start comes about: what ``run.json`` says beside what decides its lines."""
+    return {
         "seed": None,
         "device": device,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -84,7 +104,7 @@ def _clear(folder: Path) -> None:
     try:
         for name in (PREDICTIONS_FILE, RUN_FILE):
             (folder / name).unlink(missing_ok=True)
-        for name in ("pictures", "exports"):
+        for name in ("pictures", "exports", "explanations"):
             if (folder / name).is_dir():
                 shutil.rmtree(folder / name)
     except OSError as error:

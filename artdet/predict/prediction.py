@@ -13,10 +13,12 @@ from artdet.ensemble.ensemble import fingerprints, load, refuse_missing
 from artdet.ensemble.rules import check_labels
 from artdet.images.finder import Found, find_images
 from artdet.images.reader import DEFAULT_MAX_PIXELS
-from artdet.predict.identity import describe, prepare
-from artdet.predict.journal import drop_failures, open_journal
+from artdet.predict.continuation import started_or_continued
+from artdet.predict.identity import describe
+from artdet.predict.journal import Journal
 from artdet.predict.reading import ReadSettings
 from artdet.predict.runner import RunSettings, Tally, predict_files
+from artdet.runs import Record
 from artdet.taxonomy import Taxonomy
 
 RUNS = Path("runs") / "predict"
@@ -94,23 +96,26 @@ class Prediction:
             keep_members=asked.keep_members,
             device=self.context.device,
         )
-        prepare(self.folder, info, overwrite=asked.overwrite)
-        if asked.retry_failed:
-            drop_failures(self.folder)
-        with open_journal(self.folder) as journal:
-            done = sum(name in journal.done for name in self.files)
-            progress(done)
-            if done == len(self.files):
-                return Tally()
-            return predict_files(
-                self.files,
-                self.found.root,
-                load(self.file, self.context),
-                journal,
-                settings=self._run_settings(),
-                taxonomy=self.context.taxonomy,
-                progress=lambda _: progress(1),
-            )
+        return started_or_continued(
+            self.folder,
+            info,
+            lambda journal: self._detect(journal, lambda _: progress(1)),
+            files=self.files,
+            overwrite=asked.overwrite,
+            retry_failed=asked.retry_failed,
+            progress=progress,
+        )
+
+    def _detect(self, journal: Journal, progress: Callable[[Record], None]) -> Tally:
+        return predict_files(
+            self.files,
+            self.found.root,
+            load(self.file, self.context),
+            journal,
+            settings=self._run_settings(),
+            taxonomy=self.context.taxonomy,
+            progress=progress,
+        )
 
     def _run_settings(self) -> RunSettings:
         asked = self.request
@@ -151,9 +156,14 @@ def plan(request: Request) -> Prediction:
     return Prediction(request, request.out or _default_folder(request, found, file), found, files, file, context)
 
 
+def pictures_name(paths: Sequence[str], found: Found) -> str:
+    """What a run on these pictures is called where nobody names it."""
+    is_file = len(paths) == 1 and Path(paths[0]).is_file()
+    return Path(paths[0]).stem if is_file else found.root.name or "root"
+
+
 def _default_folder(request: Request, found: Found, file: EnsembleFile) -> Path:
     """The run folder where none is named: the same for the same pictures, ensemble and views: a repeat goes on."""
-    is_file = len(request.paths) == 1 and Path(request.paths[0]).is_file()
-    name = Path(request.paths[0]).stem if is_file else found.root.name or "root"
+    name = pictures_name(request.paths, found)
     parts = [name, *([] if file.name == "default" else [file.name]), *(["tta"] if request.tta else [])]
     return RUNS / "-".join(parts)

@@ -18,6 +18,9 @@ from artdet.predict.reading import ReadSettings, read_ahead
 from artdet.runs import Record, boxes_of
 from artdet.taxonomy import Taxonomy
 
+Answer = Callable[[Sequence[ReadImage]], Sequence[Record]]
+"""What a run does with a batch of images: a record for each, in their order, whose ``file`` is still empty."""
+
 
 class MemberedDetector(Protocol):
     """What a run needs of an ensemble: each member's boxes, and how they are fused."""
@@ -60,6 +63,7 @@ class Tally:
         failures: causes of images that could not be read.
         partly_read: images of which only a part could be read.
         boxes: boxes by label.
+        labels: images by task and by the likeliest of its classes; a task whose answer is a number counts under "".
         seconds: wall time, without loading the models.
     """
 
@@ -68,6 +72,7 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     partly_read: int = 0
     boxes: Counter[str] = field(default_factory=Counter)
+    labels: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: float = 0.0
 
     def add(self, record: Record) -> None:
@@ -78,6 +83,8 @@ class Tally:
         self.images += 1
         self.partly_read += bool(record.warnings)
         self.boxes.update(box.label for box in record.detections)
+        answers = record.classifications or {}
+        self.labels.update((task, labels[0].label or "") for task, labels in answers.items() if labels)
 
 
 def predict_files(
@@ -98,10 +105,34 @@ def predict_files(
     Raises:
         RunError: if a line cannot be written.
     """
-    loop = _Loop(detector, journal, settings, taxonomy, progress)
+    answer = _Detecting(detector, settings, taxonomy)
+    return answer_files(files, root, answer, journal, reading=settings.reading, batch=settings.batch, progress=progress)
+
+
+def answer_files(
+    files: Sequence[str],
+    root: Path,
+    answer: Answer,
+    journal: Journal,
+    *,
+    reading: ReadSettings,
+    batch: int,
+    progress: Callable[[Record], None],
+) -> Tally:
+    """Asks ``answer`` about all ``files`` (relative to ``root``) that the journal lacks; writes a line for each.
+
+    Args:
+        reading: how images are read.
+        batch: how many images ``answer`` gets at once.
+        progress: called with each record after it is written.
+
+    Raises:
+        RunError: if a line cannot be written.
+    """
+    loop = _Loop(answer, journal, progress)
     started = time.perf_counter()
     todo = [name for name in files if name not in journal.done]
-    for chunk in _batches(read_ahead(todo, root, settings.reading), settings.batch):
+    for chunk in _batches(read_ahead(todo, root, reading), batch):
         loop.process(chunk)
     loop.tally.seconds = time.perf_counter() - started
     return loop.tally
@@ -121,28 +152,19 @@ def _batches(
 
 
 class _Loop:
-    def __init__(
-        self,
-        detector: MemberedDetector,
-        journal: Journal,
-        settings: RunSettings,
-        taxonomy: Taxonomy,
-        progress: Callable[[Record], None],
-    ) -> None:
-        self._detector = detector
+    def __init__(self, answer: Answer, journal: Journal, progress: Callable[[Record], None]) -> None:
+        self._answer = answer
         self._journal = journal
-        self._settings = settings
-        self._taxonomy = taxonomy
         self._progress = progress
         self.tally = Tally()
 
     def process(self, chunk: Sequence[tuple[str, ReadImage | ImageError]]) -> None:
-        """Detects on the images of a batch whose bytes are new, then writes all lines of the batch in order."""
+        """Asks about the images of a batch whose bytes are new, then writes all lines of the batch in order."""
         fresh: dict[str, ReadImage] = {}
         for _, read in chunk:
             if isinstance(read, ReadImage) and not self._journal.knows(read.sha256):
                 fresh.setdefault(read.sha256, read)
-        found = self._detector.detect_members([read.pixels for read in fresh.values()]) if fresh else []
+        found = self._answer(list(fresh.values())) if fresh else []
         results = dict(zip(fresh, found, strict=True))
         for name, read in chunk:
             record = self._record(name, read, results)
@@ -150,14 +172,29 @@ class _Loop:
             self.tally.add(record)
             self._progress(record)
 
-    def _record(self, name: str, read: ReadImage | ImageError, results: dict[str, list[Detections]]) -> Record:
+    def _record(self, name: str, read: ReadImage | ImageError, results: dict[str, Record]) -> Record:
         if isinstance(read, ImageError):
             return Record(name, None, None, error=(read.cause, str(read)))
         twin = self._journal.twin(read.sha256)
         if twin is not None:
             self.tally.copies += 1
             return replace(twin, file=name)
-        members = results[read.sha256]
+        return replace(results[read.sha256], file=name)
+
+
+class _Detecting:
+    """The boxes of images, as an :data:`Answer`."""
+
+    def __init__(self, detector: MemberedDetector, settings: RunSettings, taxonomy: Taxonomy) -> None:
+        self._detector = detector
+        self._settings = settings
+        self._taxonomy = taxonomy
+
+    def __call__(self, images: Sequence[ReadImage]) -> list[Record]:
+        found = self._detector.detect_members([image.pixels for image in images])
+        return [self._record(image, members) for image, members in zip(images, found, strict=True)]
+
+    def _record(self, read: ReadImage, members: list[Detections]) -> Record:
         names = self._detector.member_names
         fused = self._detector.fuse(members)
         fused = fused[fused.scores >= self._settings.min_score].rescaled(read.original_size)
@@ -165,11 +202,5 @@ class _Loop:
         if self._settings.keep_members:
             originals = [part.from_source(i).rescaled(read.original_size) for i, part in enumerate(members)]
             kept = {own: boxes_of(part, self._taxonomy, names) for own, part in zip(names, originals, strict=True)}
-        return Record(
-            name,
-            read.sha256,
-            read.original_size,
-            boxes_of(fused, self._taxonomy, names),
-            members=kept,
-            warnings=read.warnings,
-        )
+        boxes = boxes_of(fused, self._taxonomy, names)
+        return Record("", read.sha256, read.original_size, boxes, members=kept, warnings=read.warnings)

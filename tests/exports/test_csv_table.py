@@ -80,7 +80,7 @@ def test_spreadsheets_see_utf8(made):
 
 
 def test_more_rows_than_excel_shows_are_said(made, monkeypatch):
-    monkeypatch.setattr(csv_table, "_EXCEL_ROWS", 11)
+    monkeypatch.setattr(csv_table, "EXCEL_ROWS", 11)
     assert made.export("csv").notes == ()
-    monkeypatch.setattr(csv_table, "_EXCEL_ROWS", 10)
+    monkeypatch.setattr(csv_table, "EXCEL_ROWS", 10)
     assert made.export("csv").notes == ("boxes.csv has 11 rows, but Excel shows only the first 10. Use --min-score.",)
