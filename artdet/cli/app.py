@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,8 @@ def command(
 ) -> int:
     """Look at the run folder RUN in FiftyOne's App: predictions, each member's own boxes, and the truth.
 
+    Of a run of `artdet classify`: the answer to each task, the known answer, and whether they agree.
+
     The App answers on this machine only, until Ctrl-C. The same command shows the same dataset again, brought up to
     date: tags and corrections made in the App stay. `artdet data from-fiftyone RUN` gives them back as a truth.
     """
@@ -64,14 +67,18 @@ def command(
     from artdet.view.database import open_database
     from artdet.view.export import check_new
 
-    taxonomy = Taxonomy.load(load["taxonomy"])
     if export_to is None:
         check_port(port)
     else:
         check_new(export_to)
-    read, truth = open_run(run), _truth(taxonomy, load)
+    read = open_run(run)
+    if read.info.get("kind") == "classify":
+        loading = _labels(read, load)
+    else:
+        taxonomy = Taxonomy.load(load["taxonomy"])
+        loading = partial(_load, read, _truth(taxonomy, load), taxonomy, load)
     with _stoppable(), open_database(database) as opened:
-        name = _load(read, truth, taxonomy, load)
+        name = loading()
         if export_to is not None:
             _export(name, export_to, copy_images)
         else:
@@ -88,6 +95,28 @@ def _truth(taxonomy: Taxonomy, options: dict[str, Any]) -> Dataset | None:
     truth = load_dataset(options["truth"], taxonomy=taxonomy, **named)
     say_findings(truth.name, truth.findings)
     return truth
+
+
+def _labels(run: Run, options: dict[str, Any]) -> Callable[[], str]:
+    """Reads the truth of a run of labels; gives what brings its dataset up to date, says so, and gives its name."""
+    from artdet.cli.evaluate_labels import refuse_options
+    from artdet.cli.progress import progress_bar
+    from artdet.data.artworks.label_source import load_artworks
+    from artdet.view.classifications import tasks_of, update
+
+    refuse_options(("level", "taxonomy", "label_map", "images", "form"), "runs of `artdet predict`")
+    tasks = tasks_of(run)
+    truth = load_artworks(options["truth"], tasks) if options["truth"] else None
+
+    def load() -> str:
+        with progress_bar("loading", sum(1 for _ in run.records())) as advance:
+            advance(0)
+            loaded = update(run, truth, reset=options["reset"], progress=advance)
+        for line in [*(truth.notes if truth else ()), *_told(loaded)]:
+            click.echo(line, err=True)
+        return loaded.name
+
+    return load
 
 
 def _load(run: Run, truth: Dataset | None, taxonomy: Taxonomy, options: dict[str, Any]) -> str:

@@ -21,16 +21,16 @@ DASHES: tuple[tuple[float, ...], ...] = (
 )  # fmt: skip
 """Lengths of dashes and gaps in widths of the line: one pattern a curve, so that a grey print tells them apart."""
 
-_INK = "#010203"
+INK = "#010203"
 """Stands for the colour of the page's text until the SVG is done."""
 _SETTINGS = {
     "svg.fonttype": "none",
     "font.size": 10.0,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "text.color": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
     "axes.linewidth": 0.8,
     "path.simplify": True,
     "path.simplify_threshold": 0.2,
@@ -86,35 +86,45 @@ def precision_recall(lines: Sequence[Line], *, label: str) -> str:
 
     def paint(figure: Any) -> Mapping[str, str]:
         axes = figure.add_axes((0.13, 0.13, 0.84, 0.84))
-        _unit_square(axes, "Recall", "Precision")
+        unit_square(axes, "Recall", "Precision")
         for f1 in _LEVELS:
             recall = f1 / np.linspace(2 - f1, f1, 120)
-            axes.plot(recall, f1 * recall / (2 * recall - f1), color=_INK, alpha=0.25, linewidth=0.6)
+            axes.plot(recall, f1 * recall / (2 * recall - f1), color=INK, alpha=0.25, linewidth=0.6)
             axes.text(0.99, f1 / (2 - f1) + 0.012, f"F1 {f1}", fontsize=7, alpha=0.7, ha="right")
-        return {_stand_in(i): _curve(axes, line, i) for i, line in enumerate(lines[:MOST_CURVES])}
+        return {stand_in(i): _curve(axes, line, i) for i, line in enumerate(lines[:MOST_CURVES])}
 
-    return _svg((5.0, 4.4), paint, label)
+    return svg((5.0, 4.4), paint, label)
 
 
-def reliability(data: Reliability, *, label: str, colour: str = "var(--accent)") -> str:
-    """The share of hits over the score, with the diagonal of perfect scores; below it how many boxes each bin has."""
+def reliability(
+    data: Reliability, *, label: str, colour: str = "var(--accent)", hits: str = "Share of hits", counted: str = "Boxes"
+) -> str:
+    """The share of hits over the score, with the diagonal of perfect scores; below it how many boxes each bin has.
+
+    Args:
+        data: the bins.
+        label: what the picture shows, for those who cannot see it.
+        colour: CSS colour of the bars.
+        hits: words for their height.
+        counted: words for what is in the bins.
+    """
 
     def paint(figure: Any) -> Mapping[str, str]:
         axes = figure.add_axes((0.13, 0.36, 0.84, 0.61))
-        _unit_square(axes, "", "Share of hits")
-        axes.plot((0, 1), (0, 1), color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+        unit_square(axes, "", hits)
+        axes.plot((0, 1), (0, 1), color=INK, linewidth=1, linestyle=(0, (4, 3)))
         edges = np.array(data.edges)
         middles, widths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
-        hits = [0.0 if value is None else value for value in data.hits]
-        axes.bar(middles, hits, widths * 0.9, color=_stand_in(0), alpha=0.35, edgecolor=_stand_in(0), linewidth=1)
+        heights = [0.0 if value is None else value for value in data.hits]
+        axes.bar(middles, heights, widths * 0.9, color=stand_in(0), alpha=0.35, edgecolor=stand_in(0), linewidth=1)
         dots = [(s, h) for s, h in zip(data.score, data.hits, strict=True) if s is not None and h is not None]
         if dots:
-            axes.plot(*zip(*dots, strict=True), "o", color=_stand_in(0), markersize=5, markeredgecolor=_INK)
+            axes.plot(*zip(*dots, strict=True), "o", color=stand_in(0), markersize=5, markeredgecolor=INK)
         axes.tick_params(labelbottom=False)
-        _counts(figure.add_axes((0.13, 0.12, 0.84, 0.19)), middles, widths, data.count)
-        return {_stand_in(0): colour}
+        _counts(figure.add_axes((0.13, 0.12, 0.84, 0.19)), middles, widths, data.count, counted)
+        return {stand_in(0): colour}
 
-    return _svg((5.0, 5.2), paint, label)
+    return svg((5.0, 5.2), paint, label)
 
 
 def sample(index: int, colour: str) -> str:
@@ -130,19 +140,19 @@ def sample(index: int, colour: str) -> str:
 def _curve(axes: Any, line: Line, index: int) -> str:
     curve = line.curve
     dash = DASHES[index]
-    style = {"color": _stand_in(index), "linewidth": 1.8, "linestyle": (0, dash) if dash else "-"}
+    style = {"color": stand_in(index), "linewidth": 1.8, "linestyle": (0, dash) if dash else "-"}
     axes.plot(curve.recall, curve.precision, **style)
     best = best_point(curve)
     if best:
-        dot = {"marker": "o", "markersize": 6, "markeredgecolor": _INK, "markeredgewidth": 0.8}
-        axes.plot([best.recall], [best.precision], color=_stand_in(index), clip_on=False, zorder=5, **dot)
+        dot = {"marker": "o", "markersize": 6, "markeredgecolor": INK, "markeredgewidth": 0.8}
+        axes.plot([best.recall], [best.precision], color=stand_in(index), clip_on=False, zorder=5, **dot)
         place = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 9, "fontweight": "bold"}
         axes.annotate(str(index + 1), (best.recall, best.precision), zorder=6, annotation_clip=False, **place)
     return line.colour
 
 
-def _counts(axes: Any, middles: Any, widths: Any, counts: Sequence[int]) -> None:
-    axes.bar(middles, counts, widths * 0.9, color=_INK, alpha=0.3)
+def _counts(axes: Any, middles: Any, widths: Any, counts: Sequence[int], counted: str) -> None:
+    axes.bar(middles, counts, widths * 0.9, color=INK, alpha=0.3)
     for middle, number in zip(middles, counts, strict=True):
         if number:
             axes.text(middle, number, _short(number), ha="center", va="bottom", fontsize=7.5)
@@ -150,7 +160,7 @@ def _counts(axes: Any, middles: Any, widths: Any, counts: Sequence[int]) -> None
     axes.set_ylim(0, 1.3 * max([*counts, 1]))
     axes.set_yticks([])
     axes.set_xlabel("Score")
-    axes.set_ylabel("Boxes")
+    axes.set_ylabel(counted)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
@@ -166,24 +176,31 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _unit_square(axes: Any, across: str, up: str) -> None:
+def unit_square(axes: Any, across: str, up: str) -> None:
+    """Axes from 0 to 1 with a light grid."""
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    axes.grid(color=_INK, alpha=0.12, linewidth=0.6)
+    axes.grid(color=INK, alpha=0.12, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _stand_in(index: int) -> str:
+def stand_in(index: int) -> str:
     """Stands for the colour of curve ``index`` until the SVG is done."""
     return f"#0102{index + 16:02x}"
 
 
-def _svg(inches: tuple[float, float], paint: Callable[[Any], Mapping[str, str]], label: str) -> str:
-    """Draws with matplotlib and makes the result fit to stand in a page."""
+def svg(inches: tuple[float, float], paint: Callable[[Any], Mapping[str, str]], label: str) -> str:
+    """Draws with matplotlib and makes the result fit to stand in a page.
+
+    Args:
+        inches: width and height.
+        paint: draws on a figure; gives for each :func:`stand_in` that it used the CSS colour.
+        label: what the picture shows, for those who cannot see it.
+    """
     stream = io.StringIO()
     with silent_matplotlib(), own_matplotlib_cache():
         import matplotlib as mpl
@@ -199,7 +216,7 @@ def _svg(inches: tuple[float, float], paint: Callable[[Any], Mapping[str, str]],
         for axes in figure.axes:
             axes.patch.set_visible(False)
         canvas.print_svg(stream, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _inline(stream.getvalue(), {_INK: "currentColor", **colours}, label)
+    return _inline(stream.getvalue(), {INK: "currentColor", **colours}, label)
 
 
 def _inline(svg: str, colours: Mapping[str, str], label: str) -> str:

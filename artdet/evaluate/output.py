@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,13 @@ def default_folder(report: Report) -> Path:
     >>> str(default_folder(Made(runs=[Made(name="a/1"), Made(name="b")], truth="People-Art val")))
     'runs/evaluate/a_1_vs_b_on_People-Art_val'
     """
-    names = [run.name for run in report.runs]
+    return named_folder([run.name for run in report.runs], report.truth)
+
+
+def named_folder(names: Sequence[str], truth: str) -> Path:
+    """The same by the names alone."""
     runs = "_vs_".join(names) if len(names) <= 3 else f"{names[0]}_vs_{len(names) - 1}_others"
-    return FOLDER / re.sub(r"[^\w.+@-]+", "_", f"{runs}_on_{report.truth}")[:120]
+    return FOLDER / re.sub(r"[^\w.+@-]+", "_", f"{runs}_on_{truth}")[:120]
 
 
 def save(evaluation: Evaluation, folder: Path | None, *, with_report: bool, command: str = "") -> list[Path]:
@@ -62,6 +67,11 @@ def save(evaluation: Evaluation, folder: Path | None, *, with_report: bool, comm
 
 
 def write_metrics(report: Report, folder: Path) -> Path:
+    """Writes ``metrics.json``; see :func:`write_content`."""
+    return write_content(metrics_json(report), folder)
+
+
+def write_content(content: Mapping[str, Any], folder: Path) -> Path:
     """Writes ``metrics.json`` whole or not at all; replaces only one that an evaluation wrote.
 
     Raises:
@@ -74,7 +84,7 @@ def write_metrics(report: Report, folder: Path) -> Path:
     if not path.exists() and (folder / REPORT_FILE).exists():
         raise RunError(f"{folder / REPORT_FILE} was not written by `artdet evaluate`. Name another folder with --out.")
     with whole_file(path) as stream:
-        stream.write(json_text(metrics_json(report), indent=1).encode("utf-8") + b"\n")
+        stream.write(json_text(content, indent=1).encode("utf-8") + b"\n")
     return path
 
 

@@ -104,7 +104,7 @@ def picture(
                 _outline(pen, corners, _WHITE if dashed else colours.of(box.label), thick=thin, dashed=dashed)
     own = (np.array(mistake.box) - origin) * scale
     _outline(pen, own, colours.of(mistake.label), thick=3 * thin, dashed=mistake.kind == "miss")
-    return Picture(_jpeg(image, most_bytes), (height, width))
+    return Picture(jpeg_uri(image, most_bytes), (height, width))
 
 
 def nearest(mistake: Mistake, scene: Scene) -> tuple[Box, float] | None:
@@ -196,7 +196,8 @@ def _dashes(
     return [((at[i][0], at[i][1]), (at[i + 1][0], at[i + 1][1])) for i in range(0, pieces, 2)]
 
 
-def _jpeg(image: Image.Image, most_bytes: int) -> str:
+def jpeg_uri(image: Image.Image, most_bytes: int) -> str:
+    """A ``data:`` URI of a JPEG, within ``most_bytes`` if a lower quality that is still fit to look at helps."""
     data = b""
     for quality in _QUALITIES:
         stream = io.BytesIO()

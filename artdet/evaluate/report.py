@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from artdet.atomic import whole_file
 from artdet.devices import cpu_threads
 from artdet.errors import ImageError
 from artdet.evaluate import charts
+from artdet.evaluate.page import page_environment, page_parts
 from artdet.evaluate.pictures import Picture, Scene, nearest, picture
 from artdet.evaluate.report_colours import PAPER, category_variables, shaded, variables
 from artdet.evaluate.report_tables import Matrix, Table, differences, figures, matrix, side_by_side
@@ -30,7 +28,6 @@ __all__ = ["Scene", "SceneOf", "write_report"]
 SceneOf = Callable[[RunResult, Mistake], Scene | None]
 """Gives the image and the boxes around a mistake; ``None`` where the image is not at hand."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _PICTURES, _LARGEST, _SMALLEST = 48, 480, 240
 """Up to so many pictures have their longer side at the largest; more of them are smaller, so that the file is not."""
 _BYTES = 1_800_000
@@ -125,15 +122,8 @@ def write_report(
 
 def render(report: Report, *, taxonomy: Taxonomy, scene: SceneOf | None = None, command: str = "") -> str:
     """The text of the report; see :func:`write_report`."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.globals.update(count=count, figure=figure, interval=interval, run_title=run_title, share=share)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     levels = list(dict.fromkeys(level for run in report.runs for level in run.levels))
     html: str = environment.get_template("report.html.j2").render(
         report=report,
@@ -144,10 +134,8 @@ def render(report: Report, *, taxonomy: Taxonomy, scene: SceneOf | None = None, 
         differences={level: differences(report, level) for level in levels},
         chapters=_chapters(report, taxonomy, scene),
         glossary=GLOSSARY,
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         colours={scheme: variables(taxonomy, paper) for scheme, paper in PAPER.items()},
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+        **page_parts(),
     )
     return html.lstrip()
 

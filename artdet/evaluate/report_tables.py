@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from artdet.evaluate.report_words import METRICS, NOTHING, figure, interval, run_title, signed, verdict
 from artdet.evaluate.results import Confusion, Difference, Estimate, Report, Row
 
-_MARKS = {"better": "▲", "worse": "▼", "same": "≈", "unknown": ""}
+MARKS = {"better": "▲", "worse": "▼", "same": "≈", "unknown": ""}
 
 
 @dataclass(frozen=True)
@@ -155,14 +155,15 @@ def figures(
         corner,
         tuple(columns[i][0] for i in kept),
         tuple(
-            TableRow(row.name, (colours or {}).get(row.name, ""), tuple(cells[i] for i in kept), _spot(row.ap50))
+            TableRow(row.name, (colours or {}).get(row.name, ""), tuple(cells[i] for i in kept), spot(row.ap50))
             for row, cells in zip(rows, made, strict=True)
         ),
         plot="AP50 from 0 to 1" if brief else "",
     )
 
 
-def _spot(estimate: Estimate) -> Spot | None:
+def spot(estimate: Estimate) -> Spot | None:
+    """A figure to be drawn between 0 and 1; none where there is none."""
     if estimate.value is None:
         return None
     low = estimate.value if estimate.low is None else estimate.low
@@ -221,4 +222,4 @@ def _difference(difference: Difference | None) -> Cell:
     span = ""
     if estimate.value is not None and estimate.low is not None and estimate.high is not None:
         span = f"{signed(estimate.low)} to {signed(estimate.high)}"
-    return Cell(signed(estimate.value), span, estimate.value, kind, _MARKS[kind], words)
+    return Cell(signed(estimate.value), span, estimate.value, kind, MARKS[kind], words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from artdet.palette import category_colours
@@ -26,11 +26,17 @@ def save_views(dataset: Any, evaluated: Evaluated | None) -> list[str]:
     Returns:
         Their names.
     """
+    return replace_views(dataset, [*_views_of_results(dataset, evaluated), *_views_of_boxes(dataset)])
+
+
+def replace_views(dataset: Any, views: Iterable[tuple[str, Any]]) -> list[str]:
+    """Saves views by their names in place of those that were saved by this before; gives their names."""
+    views = list(views)
     for name in dataset.info.get(_VIEWS_KEY, []):
         if dataset.has_saved_view(name):
             dataset.delete_saved_view(name)
     saved = []
-    for name, view in [*_views_of_results(dataset, evaluated), *_views_of_boxes(dataset)]:
+    for name, view in views:
         if not dataset.has_saved_view(name):
             dataset.save_view(name, view)
             saved.append(name)

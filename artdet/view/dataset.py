@@ -56,7 +56,7 @@ def update(
             f"no image of {truth.name} (in {truth.root}) is in the run {run.folder} (of {run.root}). "
             "Name the truth of the images that the run is about."
         )
-    dataset = _dataset_of(run, reset=reset)
+    dataset = dataset_of(run, reset=reset)
     has_truth = truth is not None or "truth" in dataset.get_field_schema()
     declare(dataset, [documents.member_field(name) for name in survey.members], truth=has_truth)
     kinds = declare_facts(dataset, truth) if truth else {}
@@ -65,7 +65,7 @@ def update(
         dataset.save()
     loaded = Loaded(dataset.name)
     writer = Writer(dataset, run, taxonomy, survey.able, loaded)
-    for batch in _batches(run.records()):
+    for batch in batches(run.records()):
         writer.write([(record, samples.get(record.file)) for record in batch], kinds)
         progress(len(batch))
     if not loaded.images and not loaded.failed:
@@ -97,7 +97,7 @@ def find(name: str) -> Any:
     raise InputError(f"the database has no dataset '{name}'.{hint}")
 
 
-def _dataset_of(run: Run, *, reset: bool) -> Any:
+def dataset_of(run: Run, *, reset: bool) -> Any:
     """The dataset of this very run; one of another run with the same name is left alone."""
     import fiftyone
 
@@ -165,6 +165,7 @@ def _samples(run: Run, files: list[str], truth: Dataset) -> dict[str, Sample]:
     return {other: samples[file] for file, other in same.files.items()}
 
 
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+def batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """The records in lists that one write to the database takes."""
     while batch := list(islice(records, _BATCH)):
         yield batch

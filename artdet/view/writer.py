@@ -82,7 +82,7 @@ class Writer:
             values["tags"] = self._tags(record, there[path]["tags"])
             if changed := {key: value for key, value in values.items() if there[path].get(key) != value}:
                 changes.append((there[path]["_id"], changed))
-        _set(self._dataset, changes)
+        set_values(self._dataset, changes)
 
     def mark_gone(self) -> None:
         """Takes the predictions of images that no record is about any more, and tags them."""
@@ -93,7 +93,7 @@ class Writer:
         fields = ["predictions", *(name for name in self._dataset.get_field_schema() if name.startswith("member_"))]
         rows = self._collection.find({"_id": {"$in": ids}}, {"tags": 1})
         empty = dict.fromkeys([*fields, "run_line", "agreement"])
-        _set(self._dataset, [(row["_id"], {**empty, "tags": sorted({*row["tags"], GONE})}) for row in rows])
+        set_values(self._dataset, [(row["_id"], {**empty, "tags": sorted({*row["tags"], GONE})}) for row in rows])
 
     def _path(self, record: Record) -> str:
         return str(Path(self._run.image_path(record)).absolute())
@@ -167,7 +167,8 @@ def _key(box: Mapping[str, Any]) -> tuple[Any, ...]:
     return (box.get("label"), box.get("confidence"), *(round(value, 6) for value in box["bounding_box"]))
 
 
-def _set(dataset: Any, changes: Sequence[tuple[Any, Mapping[str, Any]]]) -> None:
+def set_values(dataset: Any, changes: Sequence[tuple[Any, Mapping[str, Any]]]) -> None:
+    """Sets fields of samples, each given by its key, in one go."""
     from datetime import UTC, datetime
 
     from pymongo import UpdateOne

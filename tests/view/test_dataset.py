@@ -163,7 +163,7 @@ def test_killed_on_the_way_the_next_start_completes(make_run, load, monkeypatch,
     monkeypatch.setattr(module, "_BATCH", 2)
     with monkeypatch.context() as patch:
         if where == "between adding and writing":
-            patch.setattr(writer, "_set", killed)
+            patch.setattr(writer, "set_values", killed)
         with pytest.raises(Killed):
             load(run, progress=killed)
     _, dataset = load(run)
