@@ -90,3 +90,17 @@ def test_ctrl_c_saves_and_says_how_to_go_on(command, artdet):
     ran = artdet("train", "--resume", "runs/train/stopped")
     assert ran.status == 0, ran.err
     assert [epoch.number for epoch in folder.epochs()] == [*range(1, EPOCHS + 1)]
+
+
+def test_two_processes_of_torchrun_make_one_run(command):
+    """The first one writes; both see half of every batch, so an epoch has as many images as with one."""
+    small = ["--backend", "torchvision", "--architecture", "fasterrcnn_mobilenet_v3_large_320_fpn"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ran = subprocess.run(
+        [*torchrun, "-m", "artdet", *command, "both", *small], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("model: ") == 1
+    epochs = list(TrainingFolder(TRAINED / "both").epochs())
+    assert [epoch.number for epoch in epochs] == [*range(1, EPOCHS + 1)]
+    assert {epoch.images for epoch in epochs} == {12}
