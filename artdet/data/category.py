@@ -84,7 +84,7 @@ class Negatives(StrictModel):
         rate: share of the images of an epoch.
         files: as in ``CategorySource``.
         assume_absent: also take images in which nobody looked for the classes, as ``files`` can hardly hold any;
-            without it, only images in which all of them were looked for.
+            without it, an image says nothing of classes that nobody looked for in it.
         art: whether these are artworks.
         optional: as in ``CategorySource``.
     """

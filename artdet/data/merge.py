@@ -225,10 +225,11 @@ def _negatives(negatives: Negatives, dataset: Dataset, category: Category) -> li
         if not (sample.annotated and _matches(negatives.files, sample)):
             continue
         own = reduced(sample, classes, taxonomy, plain)
-        if len(own.truth) or not (negatives.assume_absent or taxonomy.among(wanted, own.labelled).all()):
+        absent = wanted[taxonomy.among(wanted, own.labelled)]
+        if len(own.truth) or not (negatives.assume_absent or len(absent)):
             continue
-        # Nothing is there: that holds for all the classes, seen or assumed.
-        own = replace(own, labelled=classes)
+        # Of classes that nobody looked for, the image says nothing.
+        own = replace(own, labelled=classes if negatives.assume_absent else frozenset(absent.tolist()))
         entries.append(Entry(dataset.name, dataset.root, dataset.licence, negatives.art, negatives.rate, True, own))
     return entries
 

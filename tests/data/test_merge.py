@@ -145,6 +145,13 @@ def test_weights_and_repeat_factors_multiply(data):
     np.testing.assert_allclose(made.factors, [1.0, *[0.5 * np.sqrt(4 / 3)] * 3])
 
 
+def test_a_negative_says_nothing_of_what_nobody_looked_for(two, taxonomy):
+    two.add("seen", {"e": []}, exhaustive=["dog"])
+    made = two.merge([TRAIN, VALIDATION], classes=("dog", "cow"), negatives=[{"source": "seen", "rate": 0.3}])
+    negative = next(entry for entry in made.train if entry.negative)
+    assert [taxonomy.names[label] for label in negative.sample.labelled] == ["dog"]
+
+
 def test_negatives_take_their_rate(two):
     two.add("empty", {f"e{n}": [] for n in range(4)})
     made = two.merge([TRAIN, VALIDATION], negatives=[{"source": "empty", "rate": 0.2}], repeat_threshold=0)
