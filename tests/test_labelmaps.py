@@ -32,7 +32,7 @@ def torchvision_names(module, weights):
 
 
 def test_the_shipped_maps():
-    models = {"coco", "iconart", "imagenet", "nudenet", "openimages"}
+    models = {"coco", "iconart", "imagenet", "nudenet", "objects", "openimages"}
     sets = {"animals6", "art_unveiled", "byzart2k", "coco80", "enluminures", "flowers", "fruits25", "iconart_redhen"}
     assert set(SHIPPED) == models | sets | {"people_art", "ships", "tuxpaint", "weizmann_horses"}
 

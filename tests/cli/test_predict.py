@@ -55,6 +55,20 @@ def test_who_is_seen_is_found(demo, name, label, truth, least):
     assert ious([truth], found).max() > least
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("hokusai_kazusa_sea_route.jpg", "ship"),
+        ("bellini_pesaro_altarpiece_detail.jpg", "building"),
+        ("cassatt_summertime.jpg", "water_body"),
+        ("arcimboldo_spring.jpg", "flower"),
+    ],
+    ids=["ship", "castle", "lake", "flowers"],
+)
+def test_what_is_round_people_is_found_too(demo, name, label):
+    assert boxes(demo, name, label)
+
+
 def test_people_are_found_in_crowds(demo):
     assert len(boxes(demo, "bruegel_harvesters.jpg", "persons")) >= 2
     assert len(boxes(demo, "renoir_moulin_de_la_galette.jpg", "faces")) >= 4
@@ -62,7 +76,7 @@ def test_people_are_found_in_crowds(demo):
 
 def test_members_are_kept_beside_the_fused_boxes(demo):
     for record in open_run(demo).records():
-        assert set(record.members) == {"persons", "faces"}
+        assert set(record.members) == {"persons", "objects", "faces"}
         assert len(record.detections) <= sum(map(len, record.members.values()))
 
 
