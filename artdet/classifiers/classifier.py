@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artdet.classifiers.base import Classifier, ClassifierCard, Scores
 from artdet.config import read_yaml, validated
 from artdet.devices import resolve_device
-from artdet.embedders.base import Preprocessing
+from artdet.embedders.base import HANDMADE, Preprocessing
 from artdet.errors import ModelError
 from artdet.images import RGBImage
 from artdet.modelfiles import ModelFiles, file_sha256, first_mismatches, is_classifier, load_tensors
@@ -20,9 +20,6 @@ from artdet.tasks import Task
 
 if TYPE_CHECKING:
     from artdet.classifiers.network import ClassifierNetwork
-
-HANDMADE = "handmade:"
-"""What the names of embedders begin with that are no networks."""
 
 
 def read_classifier_card(files: ModelFiles) -> ClassifierCard:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from artdet.classifiers.base import ClassifierCard
-from artdet.classifiers.classifier import HANDMADE, build_network
+from artdet.classifiers.classifier import build_network
+from artdet.embedders.base import HANDMADE
 from artdet.embedders.preprocess import normalised, prepared
 from artdet.errors import MissingBackend, ModelError
 from artdet.images import RGBImage

@@ -12,6 +12,9 @@ from pydantic import Field
 from artdet.config import StrictModel
 from artdet.images import RGBImage
 
+HANDMADE = "handmade:"
+"""What the names of embedders begin with that are no networks."""
+
 
 class Embedder(Protocol):
     """Turns images into vectors whose cosine says how alike they are."""

@@ -14,10 +14,7 @@ from artdet.embedders.handmade_lab import LabHistogram
 from artdet.embedders.handmade_sift import SiftBag
 from artdet.errors import ModelError, did_you_mean
 
-__all__ = ["NAMES", "PREFIX", "HandmadeEmbedder", "HandmadeSettings", "handmade"]
-
-PREFIX = "handmade:"
-"""What all names begin with."""
+__all__ = ["NAMES", "HandmadeEmbedder", "HandmadeSettings", "handmade"]
 
 _KINDS: dict[str, type[HandmadeEmbedder]] = {kind.name: kind for kind in (LabHistogram, Gist, SiftBag, Fisher)}
 

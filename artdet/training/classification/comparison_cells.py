@@ -17,7 +17,7 @@ from artdet.metrics.classification import TaskFigures
 from artdet.modelfiles import file_sha256, find_model
 from artdet.runs import json_text
 from artdet.training.classification.course import score
-from artdet.training.classification.identity import data_hash
+from artdet.training.classification.identity import data_hash, difference
 from artdet.training.classification.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def finished(cell: Cell, wanted: Mapping[str, Any]) -> Result | None:
         raise RunError(f"{file} cannot be read ({error}). Delete its folder, and it is trained again.") from error
     if before != wanted:
         raise RunError(
-            f"{cell.request.folder} was trained with {_difference(before, wanted)}. "
+            f"{cell.request.folder} was trained with {_difference(before, wanted, cell.request.recipe)}. "
             "Give this comparison another --name, or delete that folder to train it again."
         )
     return Result(**result) if result and not result["failure"] else None
@@ -182,15 +182,20 @@ def _trained(cell: Cell, wanted: Mapping[str, Any], train: Train) -> Result:
 
     write(None)
     try:
-        result = _result(train(cell.request), cell.request.recipe)
+        result = _result(train(cell.request), cell.request)
     except TrainingError as error:
         result = Result(seed=cell.request.recipe.seed, failure=str(error))
     write(result)
     return result
 
 
-def _result(outcome: Outcome, recipe: Recipe) -> Result:
-    losses = [loss for each in outcome.validation if math.isfinite(loss := each.value("loss"))]
+def _result(outcome: Outcome, request: TrainingRequest) -> Result:
+    from artdet.training.classification.parts import with_scales
+
+    recipe = request.recipe
+    # Losses of numbers are in their own unit, years say, beside which those of labels would not count.
+    units = {task.name: task.deviation for task in with_scales(request.artworks, request.partition).tasks}
+    losses = [loss / units[one.task] for one in outcome.validation if math.isfinite(loss := one.value("loss"))]
     return Result(
         seed=recipe.seed,
         seconds=outcome.seconds,
@@ -210,23 +215,10 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _difference(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _difference(before: Mapping[str, Any], wanted: Mapping[str, Any], recipe: Recipe) -> str:
     """What a finished training differs in, as the end of "was trained with"."""
-    old, new = _flat(before.get("recipe", {})), _flat(wanted["recipe"])
-    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    if changed:
-        shown = ", ".join(
-            f"{key} {json.dumps(old.get(key))} instead of {json.dumps(new.get(key))}" for key in changed[:3]
-        )
-        return f"another recipe: {shown}" + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    if changed := difference(before.get("recipe", {}), recipe):
+        return f"another recipe: {changed}"
     if before.get("tasks") != wanted["tasks"]:
         return "other tasks or classes"
     return "other images, answers or split" if before.get("data") != wanted["data"] else "other weights to start from"
-
-
-def _flat(data: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(data, Mapping) or not data:
-        return {path: data}
-    return {
-        key: value for name, part in data.items() for key, value in _flat(part, f"{path}.{name}".lstrip(".")).items()
-    }

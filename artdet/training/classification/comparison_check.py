@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from artdet.embedders.base import HANDMADE
+from artdet.embedders.handmade import handmade
 from artdet.training.classification.augmentations import check_augmentations
 from artdet.training.classification.one_versus_rest import only_task
-from artdet.training.classification.parts import check_parts, parts_of
+from artdet.training.classification.parts import LINEAR, check_parts, parts_of
 
 if TYPE_CHECKING:
     from artdet.training.classification.run import TrainingRequest
@@ -26,7 +28,15 @@ def check_requests(requests: Sequence[TrainingRequest]) -> None:
         check_augmentations(recipe.augmentations)
         if recipe.estimator == "one_versus_rest":
             only_task(request)
-        network = (recipe.backbone, recipe.head)
-        if recipe.estimator in ("network", "one_versus_rest") and network not in built:
-            parts_of(recipe, artworks.tasks, trusted=request.trusted)
+        network = (recipe.backbone, recipe.head, recipe.estimator in LINEAR)
+        if network not in built:
+            _build(request)
             built.add(network)
+
+
+def _build(request: TrainingRequest) -> None:
+    name = request.recipe.backbone.name
+    if name.startswith(HANDMADE):
+        handmade(name)
+    else:
+        parts_of(request.recipe, request.artworks.tasks, trusted=request.trusted)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from artdet.classifiers.network import ClassifierNetwork, TaskHeads
+from artdet.classifiers.network import ClassifierNetwork
 from artdet.devices import resolve_device
-from artdet.embedders.backbones import build
-from artdet.embedders.handmade import PREFIX
+from artdet.embedders.base import HANDMADE
 from artdet.training.backends.precision import computes_in_bfloat16
-from artdet.training.classification.freezing import freeze, is_frozen, set_training_mode
+from artdet.training.classification.freezing import is_frozen, set_training_mode
 from artdet.training.classification.inputs import autocast
-from artdet.training.classification.parts import LINEAR, with_scales
+from artdet.training.classification.parts import LINEAR, network_of, with_scales
 from artdet.training.classification.sampling import epoch_places
 
 if TYPE_CHECKING:
@@ -53,15 +52,13 @@ def estimated(request: TrainingRequest) -> Estimate:
     from artdet.training.classification.run import takes_fixed_features
 
     recipe, device, split = request.recipe, resolve_device(request.device), request.partition
-    if recipe.backbone.name.startswith(PREFIX):
+    if recipe.backbone.name.startswith(HANDMADE):
         return Estimate(0.0, 0.0, len(request.artworks) * _HANDMADE, device)
-    backbone = build(recipe.backbone.name, image_size=recipe.backbone.image_size, fit=recipe.backbone.fit)
     tasks = with_scales(request.artworks, split).tasks
-    network = ClassifierNetwork(backbone, TaskHeads(backbone.dim, recipe.head, tasks))
-    freeze(network, "only_last" if recipe.estimator in LINEAR else recipe.backbone.trained, recipe.backbone.batch_norm)
+    network = network_of(recipe, tasks)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     low = computes_in_bfloat16(recipe.precision, device)
-    side = backbone.preprocessing.image_size
+    side = network.backbone.preprocessing.image_size
     batch = torch.randn(min(recipe.batch, 16), 3, side, side, device=device).to(memory_format=torch.channels_last)
     forward = _seconds(lambda: _forward(network, batch, device, low)) / len(batch)
     linear = recipe.estimator in LINEAR

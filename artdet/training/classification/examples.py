@@ -16,9 +16,6 @@ from artdet.images import RGBImage
 from artdet.training.classification.augmentations import Augment
 from artdet.training.pictures import KEPT_BYTES, Pictures
 
-READ_SIDES = 2
-"""Images are read at most so many times longer than the input of the network is, and kept so."""
-
 _AHEAD = 3  # batches
 
 
@@ -48,9 +45,9 @@ class Images:
     ) -> None:
         self._paths, self._preprocessing = paths, preprocessing
         self._augment, self._seed, self._threads = augment, seed, threads
-        self._pictures = Pictures(max_side=READ_SIDES * preprocessing.image_size, kept_bytes=kept_bytes)
+        self._pictures = Pictures(max_side=preprocessing.reading_side, kept_bytes=kept_bytes)
         # Those that are scaled once are kept scaled.
-        self._unkept = Pictures(max_side=READ_SIDES * preprocessing.image_size, kept_bytes=0)
+        self._unkept = Pictures(max_side=preprocessing.reading_side, kept_bytes=0)
         self._scaled: dict[int, RGBImage] = {}
         self._room = kept_bytes
 

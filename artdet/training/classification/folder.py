@@ -67,8 +67,16 @@ class ClassifierFolder(TrainingFolder):
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is something to go on with; a training that failed before its first step left nothing."""
-        return any(file.exists() for file in (self.checkpoint, self.metrics, self.test))
+        """Whether there is something to go on with; a training that failed before its first step left nothing.
+
+        Of a network for each class every one has a folder of its own below.
+        """
+        if any(file.exists() for file in (self.checkpoint, self.metrics, self.test)):
+            return True
+        return self.info_file.exists() and any(ClassifierFolder(file.parent).has_begun for file in self._members())
+
+    def _members(self) -> Iterator[Path]:
+        return self.path.glob(f"*/{self.info_file.name}")
 
     def history(self) -> Iterator[ClassifierEpoch]:
         """The epochs that are done."""

@@ -8,6 +8,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from artdet.classifiers.network import ClassifierNetwork
 from artdet.errors import ConfigError
 
+_ROUNDING = 1e-3  # float16 and the small number that variances are kept above
+
 
 def freeze(network: ClassifierNetwork, trained: str | int, batch_norm: str = "learning") -> None:
     """Lets only some of the backbone's blocks learn; the heads always do.
@@ -45,6 +47,18 @@ def set_training_mode(network: ClassifierNetwork) -> None:
             module.eval()
 
 
+def has_folded_norms(network: ClassifierNetwork) -> bool:
+    """Whether batch normalisation that is to learn scales nothing, nor takes a mean off, everywhere in the backbone.
+
+    Of weights that were trained this says that its numbers were folded into the convolutions before it, of which at
+    most the shift is left: statistics of the images, once learnt, would normalise a second time. Random weights are no
+    different, and there nothing is lost.
+    """
+    norms = [module for module in network.backbone.modules() if isinstance(module, _BatchNorm)]
+    learning = any(parameter.requires_grad for norm in norms for parameter in norm.parameters())
+    return learning and all(_scales_nothing(norm) for norm in norms)
+
+
 def is_frozen(network: ClassifierNetwork) -> bool:
     """Whether nothing of the backbone learns, so that features of an image stay the same."""
     return not any(parameter.requires_grad for parameter in network.backbone.parameters())
@@ -53,6 +67,11 @@ def is_frozen(network: ClassifierNetwork) -> bool:
 def _holds_only_frozen(module: nn.Module) -> bool:
     learns = [parameter.requires_grad for parameter in module.parameters()]
     return bool(learns) and not any(learns)
+
+
+def _scales_nothing(norm: _BatchNorm) -> bool:
+    wanted = ((norm.weight, 1.0), (norm.running_mean, 0.0), (norm.running_var, 1.0))
+    return all(values is None or bool(((values - number).abs() < _ROUNDING).all()) for values, number in wanted)
 
 
 def _first_trained(trained: str | int, blocks: int) -> int:

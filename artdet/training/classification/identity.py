@@ -19,6 +19,7 @@ from artdet.training.classification.folder import ClassifierFolder
 from artdet.training.classification.recipe import Recipe
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "timm")
+_SHOWN = 3  # values of a recipe that differ
 
 
 def written_down(
@@ -61,7 +62,7 @@ def refuse_others(folder: ClassifierFolder, artworks: Artworks, partition: Parti
         raise RunError(f"{folder.path} holds the training of a detector. Train into another folder: --name NAME.")
     if recipe_of(folder) != recipe:
         raise RunError(
-            f"{folder.path} was trained with another recipe ({_difference(info['recipe'], recipe)}). "
+            f"{folder.path} was trained with another recipe: {difference(info['recipe'], recipe)}. "
             "Train into another folder: --name NAME."
         )
     if info["data"]["sha256"] != data_hash(artworks, partition):
@@ -96,6 +97,16 @@ def data_hash(artworks: Artworks, partition: Partition) -> str:
     return digest.hexdigest()
 
 
+def difference(before: Mapping[str, Any], recipe: Recipe) -> str:
+    """What a recipe of old had instead of this one's values, as ``batch 32 instead of 64``; empty if in nothing."""
+    old, new = _flat(before), _flat(recipe.model_dump(mode="json"))
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    shown = ", ".join(
+        f"{key} {json.dumps(old.get(key))} instead of {json.dumps(new.get(key))}" for key in changed[:_SHOWN]
+    )
+    return shown + (f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else "")
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
@@ -106,6 +117,9 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _difference(before: Mapping[str, Any], recipe: Recipe) -> str:
-    now = recipe.model_dump(mode="json")
-    return ", ".join(f"{key} was {before.get(key)}" for key in now if before.get(key) != now[key])
+def _flat(data: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(data, Mapping) or not data:
+        return {path: data}
+    return {
+        key: value for name, part in data.items() for key, value in _flat(part, f"{path}.{name}".lstrip(".")).items()
+    }

@@ -14,7 +14,7 @@ from artdet.classifiers.network import ClassifierNetwork
 from artdet.data.artworks.collection import Artworks
 from artdet.embedders.preprocess import normalised, prepared
 from artdet.images import RGBImage
-from artdet.training.classification.examples import READ_SIDES, Images
+from artdet.training.classification.examples import Images
 from artdet.training.classification.features import cached_features, key_of
 
 Advance = Callable[[int, int], None]
@@ -125,8 +125,8 @@ def fixed_features(
         return features.float().cpu().numpy()
 
     key = key_of(backbone.state_dict(), preprocessing, backbone.name, "bfloat16" if low else "float32")
-    side = READ_SIDES * preprocessing.image_size
-    return cached_features(key, artworks.paths, compute, bar=counted(advance, len(artworks)), max_side=side)
+    bar = counted(advance, len(artworks))
+    return cached_features(key, artworks.paths, compute, bar=bar, max_side=preprocessing.reading_side)
 
 
 def counted(advance: Advance, total: int) -> Callable[[int], None]:

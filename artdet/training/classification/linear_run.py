@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from artdet.classifiers.base import ClassifierCard
 from artdet.classifiers.network import ClassifierNetwork, TaskHeads
 from artdet.devices import resolve_device
-from artdet.embedders.base import Preprocessing
-from artdet.embedders.handmade import PREFIX, HandmadeEmbedder, handmade
-from artdet.images.reader import read_image
+from artdet.embedders.base import HANDMADE, Preprocessing
+from artdet.embedders.handmade import handmade
 from artdet.training.backends.checkpoints import save_weights
-from artdet.training.classification.examples import READ_SIDES
 from artdet.training.classification.features import cached_features, key_of
 from artdet.training.classification.folder import ClassifierFolder
 from artdet.training.classification.inputs import FeatureInputs, counted
@@ -23,7 +20,9 @@ from artdet.training.classification.linear import fit_linear
 from artdet.training.classification.loop import Setup
 from artdet.training.classification.measuring import Measuring
 from artdet.training.classification.parts import card_of, with_scales
+from artdet.training.classification.sources import trained_on
 from artdet.training.classification.watch import Watch
+from artdet.training.pictures import Pictures
 
 if TYPE_CHECKING:
     from artdet.training.classification.run import Outcome, Prepared, TrainingRequest
@@ -38,7 +37,7 @@ def train_linear(request: TrainingRequest, folder: ClassifierFolder, watch: Watc
     from artdet.training.classification.run import finished, prepared
 
     begun = time.monotonic()
-    by_hand = request.recipe.backbone.name.startswith(PREFIX)
+    by_hand = request.recipe.backbone.name.startswith(HANDMADE)
     ready, tensors = _by_hand(request, watch) if by_hand else (prepared(request, watch, features=True), {})
     setup = ready.setup
     _fit(request, setup, watch)
@@ -76,20 +75,23 @@ def _by_hand(request: TrainingRequest, watch: Watch) -> tuple[Prepared, dict[str
 
     recipe, split, device = request.recipe, request.partition, resolve_device(request.device)
     artworks = with_scales(request.artworks, split)
-    embedder, side = handmade(recipe.backbone.name), READ_SIDES * _side(request)
+    preprocessing = Preprocessing(image_size=recipe.backbone.image_size or Preprocessing().image_size)
+    embedder, side = handmade(recipe.backbone.name), preprocessing.reading_side
     watch.note("Features are made by hand, once.")
-    embedder.fit((read_image(artworks.paths[place], max_side=side).pixels for place in split.train), recipe.seed)
+    pictures = Pictures(max_side=side, kept_bytes=0)
+    embedder.fit((pictures.read(artworks.paths[place]) for place in split.train), recipe.seed)
     key = key_of(embedder.tensors(), embedder.name)
     bar = counted(watch.features, len(artworks))
     features = cached_features(key, artworks.paths, embedder.features, bar=bar, max_side=side)
     network: Any = ClassifierNetwork(nn.Identity(), TaskHeads(embedder.dim, recipe.head, artworks.tasks))  # type: ignore[arg-type]
     network.to(device)
+    network.backbone.name, network.backbone.preprocessing = embedder.name, preprocessing
     inputs = FeatureInputs(features, device)
     setup = Setup(
         artworks=artworks,
         partition=split,
         network=network,
-        card=_card(embedder, network, request, artworks.tasks),
+        card=card_of(network, recipe, artworks.tasks, trained_on=trained_on(artworks, split)),
         inputs=inputs,
         measuring=Measuring(artworks, inputs, device, False, watch.validating),
         device=device,
@@ -97,14 +99,3 @@ def _by_hand(request: TrainingRequest, watch: Watch) -> tuple[Prepared, dict[str
     )
     tensors = {f"backbone.{name}": torch.from_numpy(value.copy()) for name, value in embedder.tensors().items()}
     return Prepared(setup, None, f"Features made by hand ({embedder.name}).", 0.0), tensors
-
-
-def _card(embedder: HandmadeEmbedder, network: Any, request: TrainingRequest, tasks: Any) -> ClassifierCard:
-    network.backbone.name, network.backbone.preprocessing = embedder.name, Preprocessing(image_size=_side(request))
-    from artdet.training.classification.sources import trained_on
-
-    return card_of(network, request.recipe, tasks, trained_on=trained_on(request.artworks, request.partition))
-
-
-def _side(request: TrainingRequest) -> int:
-    return request.recipe.backbone.image_size or Preprocessing().image_size

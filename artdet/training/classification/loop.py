@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from artdet.classifiers.network import ClassifierNetwork
 from artdet.data.artworks.collection import Artworks
 from artdet.data.artworks.partition import Partition
 from artdet.errors import TrainingStopped
+from artdet.metrics.classification import TaskFigures
 from artdet.training.backends.checkpoints import are_in_bounds, load_checkpoint, save_checkpoint, save_weights
 from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out_of_memory
 from artdet.training.classification.course import Course, score
@@ -191,9 +192,10 @@ class Training:
         raw = setup.measuring.raw(self._network, places)
         losses = setup.measuring.losses(raw, places, self._losses)
         figures = setup.measuring.figures(scores(setup.artworks.tasks, raw), places)
-        loss = losses.get("loss", float("nan"))
-        self._losses.learn_scale({name: value for name, value in losses.items() if name != "loss"})
-        if losses:
+        parts = {name: value for name, value in losses.items() if name != "loss"}
+        loss = self._losses.comparable(parts) if parts else float("nan")
+        self._losses.learn_scale(parts)
+        if parts:
             self._schedule.note_validation(loss)
         return self._course.judged(
             ClassifierEpoch(
@@ -255,8 +257,6 @@ def _answers(targets: Tensor) -> int:
     return int((~targets.isnan().reshape(len(targets), -1).any(dim=1)).sum())
 
 
-def _short(figures: Any) -> Any:
+def _short(figures: TaskFigures) -> TaskFigures:
     """Figures without those of each class, which would make long lines."""
-    from dataclasses import replace
-
     return replace(figures, classes=())

@@ -63,9 +63,14 @@ class TaskLosses:
         total = torch.stack([self._share(name) * loss for name, loss in losses.items()]).sum()
         return total, {name: loss.detach() for name, loss in losses.items()}
 
-    def total(self, parts: Mapping[str, float]) -> float:
-        """The sum of weight x scale x loss of losses of each task."""
-        return sum(self._share(name) * loss for name, loss in parts.items())
+    def comparable(self, parts: Mapping[str, float]) -> float:
+        """The sum of weight x scale x loss of losses of each task, the scale 1 where it is learnt.
+
+        By a scale that changes from epoch to epoch a later loss would be larger or smaller for nothing.
+        """
+        learnt = self.settings.number_scale == "learnt"
+        weights = self.settings.task_weights
+        return sum((weights.get(name, 1.0) if learnt else self._share(name)) * loss for name, loss in parts.items())
 
     def learn_scale(self, validation_parts: Mapping[str, float]) -> None:
         """After a validation: moves scales of numbers half the way to where their loss is as large as the others'.

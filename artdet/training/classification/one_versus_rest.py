@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from artdet.classifiers.base import Classifier
-from artdet.classifiers.committee import (
-    COMMITTEE_FILE,
-    REST,
-    Committee,
-    CommitteeSettings,
-    committee_text,
-    load_committee,
-)
+from artdet.classifiers.committee import COMMITTEE_FILE, REST, CommitteeSettings, committee_text
 from artdet.data.artworks.collection import UNKNOWN, Artworks
 from artdet.errors import ConfigError, TrainingError
-from artdet.images.reader import read_image
 from artdet.metrics.classification import TaskFigures, task_figures
 from artdet.tasks import Task
 from artdet.training.classification.comparison_cells import Cell, Result, Train, folder_name, run_cells, write_text
 from artdet.training.lock import locked
+from artdet.training.pictures import Pictures
 
 if TYPE_CHECKING:
     from artdet.training.classification.run import TrainingRequest
 
 _AT_A_TIME = 32
-_MAX_SIDE = 1024
 
 
 def train_one_versus_rest(request: TrainingRequest, train: Train, *, say: Callable[[str], None]) -> list[Result]:
@@ -54,7 +44,8 @@ def train_one_versus_rest(request: TrainingRequest, train: Train, *, say: Callab
         TrainingError: if a class failed; the others are kept.
     """
     task = only_task(request)
-    recipe = request.recipe.model_copy(update={"estimator": "network"})
+    # Several views are for all of them together.
+    recipe = request.recipe.model_copy(update={"estimator": "network", "crops": 1})
     cells = []
     for place, name in enumerate(task.classes):
         folder = request.folder / folder_name(name)
@@ -74,17 +65,21 @@ def train_one_versus_rest(request: TrainingRequest, train: Train, *, say: Callab
 
 
 def measured(
-    request: TrainingRequest, loader: Callable[[str], Classifier], advance: Callable[[int, int], None]
+    request: TrainingRequest, committee: Classifier, reading_side: int, advance: Callable[[int, int], None]
 ) -> tuple[TaskFigures, TaskFigures]:
     """Figures of the trained committee on the validation and the test images.
 
     Args:
         request: that was trained.
-        loader: gives the classifier of a folder.
+        committee: of it.
+        reading_side: of its networks, see :class:`artdet.embedders.base.Preprocessing`.
         advance: is told of how many images how many are done.
+
+    Raises:
+        InputError: if an image cannot be read.
     """
-    committee = load_committee(request.folder, loader)
     task, artworks = only_task(request), request.artworks
+    pictures = Pictures(max_side=reading_side, kept_bytes=0)
     parts = (request.partition.validation, request.partition.test)
     total, done = sum(len(part) for part in parts), 0
     figures = []
@@ -92,7 +87,7 @@ def measured(
         scores = [np.zeros((0, task.outputs), dtype=np.float32)]
         for first in range(0, len(part), _AT_A_TIME):
             places = part[first : first + _AT_A_TIME]
-            scores.append(_scores(committee, [artworks.paths[place] for place in places], task))
+            scores.append(committee.classify([pictures.read(artworks.paths[place]) for place in places])[task.name])
             done += len(places)
             advance(done, total)
         figures.append(task_figures(task, np.concatenate(scores), artworks.targets[task.name][part]))
@@ -103,13 +98,17 @@ def only_task(request: TrainingRequest) -> Task:
     """The one task of a one-versus-rest training.
 
     Raises:
-        ConfigError: if there are several, or it is of another kind.
+        ConfigError: if there are several, or it is of another kind, or has a class with the name of all else.
     """
     tasks = request.artworks.tasks
     if len(tasks) != 1 or tasks[0].kind != "label":
         told = ", ".join(f"{task.name} ({task.kind})" for task in tasks)
         raise ConfigError(
             f"one_versus_rest answers one task of one label, but is given {told}. Name one such task: --task genre."
+        )
+    if REST in tasks[0].classes:
+        raise ConfigError(
+            f"one_versus_rest calls all other classes '{REST}', which is a class of {tasks[0].name}. Rename that class."
         )
     return tasks[0]
 
@@ -120,10 +119,6 @@ def against_rest(artworks: Artworks, task: Task, place: int) -> Artworks:
     binary = np.where(truth == UNKNOWN, UNKNOWN, truth == place).astype(np.int64)
     own = Task(name=task.name, kind="label", classes=(REST, task.classes[place]))
     return replace(artworks, tasks=(own,), targets={task.name: binary})
-
-
-def _scores(committee: Committee, paths: Sequence[Path], task: Task) -> NDArray[np.float32]:
-    return committee.classify([read_image(path, max_side=_MAX_SIDE).pixels for path in paths])[task.name]
 
 
 def _refuse_failures(results: dict[str, Result]) -> None:

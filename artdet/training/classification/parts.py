@@ -16,14 +16,18 @@ from artdet.data.artworks.collection import Artworks, Targets, known
 from artdet.data.artworks.partition import Partition
 from artdet.embedders.backbones import build
 from artdet.embedders.starts import load_start
-from artdet.errors import InputError
+from artdet.errors import ConfigError, InputError
 from artdet.tasks import Task
 from artdet.training.backends.checkpoints import are_in_bounds
-from artdet.training.classification.freezing import freeze, is_frozen
+from artdet.training.classification.freezing import freeze, has_folded_norms, is_frozen
 from artdet.training.classification.recipe import Recipe
+from artdet.training.provenance import LICENCE
 
 LINEAR = ("svm", "logistic")
 """Estimators that are fitted on the features of a backbone that stays as it is."""
+
+RANDOM = "random"
+"""The start without weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +53,43 @@ def parts_of(recipe: Recipe, tasks: tuple[Task, ...], *, trusted: bool = False) 
 
     Raises:
         ModelError: if there is no such backbone, or its start is not here.
-        ConfigError: if fewer blocks are there than are to be trained.
+        ConfigError: if fewer blocks are there than are to be trained, or batch normalisation that was folded into
+            convolutions is to learn.
     """
     settings = recipe.backbone
-    torch.manual_seed(recipe.seed)
-    backbone = build(settings.name, image_size=settings.image_size, fit=settings.fit)
-    start = load_start(backbone, settings.start, trusted=trusted)
-    # Heads are the same whatever the backbone drew before.
-    torch.manual_seed(recipe.seed)
-    network = ClassifierNetwork(backbone, TaskHeads(backbone.dim, recipe.head, tasks))
-    is_linear = recipe.estimator in LINEAR
-    freeze(network, "only_last" if is_linear else settings.trained, settings.batch_norm)
+    network = network_of(recipe, tasks)
+    start = load_start(network.backbone, settings.start, trusted=trusted)
+    if settings.start != RANDOM and has_folded_norms(network):
+        raise ConfigError(
+            f"backbone.batch_norm: the weights of {settings.name} have their batch normalisation folded into the "
+            "convolutions, and one that learns would undo them. Keep it as it is: --set backbone.batch_norm=frozen."
+        )
     if is_frozen(network):
         _round(network.backbone)
     return Parts(network, start)
 
 
+def network_of(recipe: Recipe, tasks: tuple[Task, ...]) -> ClassifierNetwork:
+    """The network of a recipe with random weights, frozen as the recipe says.
+
+    Raises:
+        ModelError: if there is no such backbone.
+        ConfigError: if it has fewer blocks than are to be trained.
+    """
+    settings = recipe.backbone
+    torch.manual_seed(recipe.seed)
+    backbone = build(settings.name, image_size=settings.image_size, fit=settings.fit)
+    # Heads are the same whatever the backbone drew before.
+    torch.manual_seed(recipe.seed)
+    network = ClassifierNetwork(backbone, TaskHeads(backbone.dim, recipe.head, tasks))
+    # A network that was never trained has no statistics to keep; without any it would hardly learn.
+    batch_norm = "learning" if settings.start == RANDOM else settings.batch_norm
+    freeze(network, "only_last" if recipe.estimator in LINEAR else settings.trained, batch_norm)
+    return network
+
+
 def card_of(network: ClassifierNetwork, recipe: Recipe, tasks: tuple[Task, ...], *, trained_on: str) -> ClassifierCard:
     """The card of the network's weights."""
-    from artdet.training.provenance import LICENCE
-
     return ClassifierCard(
         backbone=network.backbone.name,
         preprocessing=network.backbone.preprocessing,

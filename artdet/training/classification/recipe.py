@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from artdet.classifiers.base import HeadCard
 from artdet.config import StrictModel
+from artdet.embedders.base import HANDMADE
 
 SCENARIOS = ("all", "skip_first", "skip_first_2", "only_last_3", "only_last")
 """What Cetinic, Lipic and Grgic (2018) train: all layers, all but the first or first two, the last three, the last."""
@@ -27,7 +28,8 @@ class BackboneSettings(StrictModel):
         image_size: side of the square input in pixels; the backbone's own by default.
         fit: see :class:`artdet.embedders.base.Preprocessing`.
         trained: one of ``SCENARIOS``, or a number: so many of the last blocks, and the head.
-        batch_norm: whether statistics and weights of batch normalisation in trained layers go on learning.
+        batch_norm: whether statistics and weights of batch normalisation in trained layers go on learning. With random
+            weights they always do: there is nothing yet to keep.
     """
 
     name: str = "mobilenet_v2"
@@ -43,13 +45,15 @@ class LossSettings(StrictModel):
 
     Attributes:
         label: for one label: cross entropy, binary cross entropy of each class, or soft F1. For several labels it is
-            soft F1 where that is chosen, binary cross entropy otherwise.
+            soft F1 where that is chosen, binary cross entropy otherwise. Whatever one label is learnt by, answers are
+            probabilities that sum to 1 (softmax): after ``binary`` the odds of each class as a share of all odds.
         class_weights: ``balanced`` gives each class the same weight in sum; soft F1 does so anyway. For several labels,
             having a class and not having it weigh the same.
         smoothing: of labels, for cross entropy.
         task_weights: task -> weight, 1 by default.
         number_scale: of the loss of numbers (mean absolute error in deviations): a factor (the paper: 0.1), or
-            ``learnt``, which brings it to the mean size of the other tasks' validation losses.
+            ``learnt``, which brings it to the mean size of the other tasks' validation losses. Losses are compared
+            between epochs with the factor, or with 1 where it is learnt and so changes.
     """
 
     label: Literal["cross_entropy", "binary", "soft_f1"] = "cross_entropy"
@@ -136,4 +140,15 @@ class Recipe(StrictModel):
     def _fits_together(self) -> Recipe:
         if self.estimator in ("logistic", "svm") and self.head != HeadCard():
             raise ValueError(f"head: {self.estimator} is a linear model on the features; leave head out")
+        if self.estimator in ("logistic", "svm") and self.augmentations:
+            raise ValueError(
+                f"augmentations: {self.estimator} takes features of images as they are; write augmentations: []"
+            )
+        by_hand = self.backbone.name.startswith(HANDMADE)
+        if by_hand and self.estimator not in ("logistic", "svm"):
+            raise ValueError(
+                f"estimator: {self.estimator} needs a network; of {self.backbone.name} take svm or logistic"
+            )
+        if by_hand and self.crops > 1:
+            raise ValueError(f"crops: {self.backbone.name} describes whole images; write crops: 1")
         return self

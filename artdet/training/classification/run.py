@@ -194,7 +194,7 @@ def takes_fixed_features(recipe: Recipe, *, is_frozen: bool) -> bool:
 
 def _train_network(request: TrainingRequest, folder: ClassifierFolder, watch: Watch) -> Outcome:
     ready = prepared(request, watch)
-    log, drawn = Log(folder, watch.note, scalars), -_DRAW_EVERY
+    log, drawn = Log(folder, watch.note, scalars), time.monotonic()
 
     def after_epoch(epochs: Sequence[ClassifierEpoch]) -> None:
         nonlocal drawn
@@ -227,6 +227,7 @@ def finished(
     figures = []
     for places in (setup.partition.validation, setup.partition.test):
         if recipe.crops > 1 and ready.images and len(places):
+            torch.set_num_threads(cpu_threads())  # those of steps on features are fewer
             answers = setup.measuring.scores_of_views(network, ready.images, places, recipe.crops)
         else:
             answers = scores(tasks, setup.measuring.raw(network, places))

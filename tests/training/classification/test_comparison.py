@@ -171,6 +171,23 @@ def changed_data(request):
     return replace(request, artworks=replace(request.artworks, targets=targets))
 
 
+@pytest.mark.parametrize(
+    ("metric", "score"), [("accuracy", 0.5), ("loss", -(0.75 + 30 / statistics.pstdev([1600, 1900, 1700])))]
+)
+def test_losses_of_numbers_weigh_in_deviations(base, metric, score):
+    """Not in years, beside which those of labels would not count."""
+    base = replace(base, recipe=base.recipe.model_copy(update={"metric": metric}))
+
+    def train(request):
+        own = {"style": {"accuracy": 0.4, "loss": 0.75}, "year": {"within": 0.6, "mae": 30.0, "loss": 30.0}}
+        kinds = {task.name: task.kind for task in request.artworks.tasks}
+        figures = tuple(TaskFigures(name, kinds[name], 1, own[name]) for name in kinds)
+        return SimpleNamespace(folder=request.folder, best=2, validation=figures, test=figures, seconds=1.0)
+
+    (entry,) = compared(base, ("epochs=10",), train)
+    assert entry.results[0].score == pytest.approx(score)
+
+
 def changed_split(request):
     return replace(request, partition=replace(request.partition, test=np.array([3])))
 

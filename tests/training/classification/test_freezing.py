@@ -12,7 +12,7 @@ from artdet.embedders.backbone import Backbone, unit
 from artdet.embedders.base import Preprocessing
 from artdet.errors import ConfigError
 from artdet.tasks import Task
-from artdet.training.classification.freezing import freeze, is_frozen, set_training_mode
+from artdet.training.classification.freezing import freeze, has_folded_norms, is_frozen, set_training_mode
 
 GENRE = Task(name="genre", kind="label", classes=("portrait", "landscape"))
 
@@ -108,3 +108,40 @@ def test_dropout_of_frozen_blocks_rests():
 def test_too_few_blocks(trained, count):
     with pytest.raises(ConfigError, match=rf"^backbone.trained: {trained} does not fit a backbone of {count} block"):
         freeze(network_of(count), trained)
+
+
+def _folded(network):
+    for layer in network.backbone.network:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_var.fill_(1 - layer.eps)
+            layer.bias.data.uniform_(-9, 9)
+
+
+def _counted(network):
+    _folded(network)
+    network.backbone.network[4].running_mean[1] = 0.1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "trained", "batch_norm", "folded"),
+    [
+        (_folded, "all", "learning", True),
+        (_folded, 1, "learning", True),
+        (_folded, "all", "frozen", False),
+        (_folded, "only_last", "learning", False),
+        (_counted, "all", "learning", False),
+    ],
+    ids=["folded", "last block", "frozen", "nothing trained", "one with statistics"],
+)
+def test_norms_that_were_folded_into_convolutions_and_are_to_learn(spoil, trained, batch_norm, folded):
+    network = network_of()
+    spoil(network)
+    freeze(network, trained, batch_norm)
+    assert has_folded_norms(network) == folded
+
+
+def test_a_network_without_norms_has_none_that_were_folded():
+    network = network_of()
+    network.backbone.network = nn.Sequential(nn.Conv2d(3, 3, 1))
+    freeze(network, "all")
+    assert not has_folded_norms(network)

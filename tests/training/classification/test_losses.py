@@ -144,7 +144,7 @@ def test_the_total_is_the_sum_of_weight_scale_and_loss():
     assert parts["genre"].item() == pytest.approx(math.log(3))
     assert parts["year"].item() == pytest.approx(2.0)
     assert total.item() == pytest.approx(2 * math.log(3) + 3 * 0.1 * 2)
-    assert losses.total({name: loss.item() for name, loss in parts.items()}) == pytest.approx(total.item())
+    assert losses.comparable({name: loss.item() for name, loss in parts.items()}) == pytest.approx(total.item())
 
 
 def test_a_missing_answer_does_not_touch_the_other_images():
@@ -187,6 +187,16 @@ def test_a_learnt_scale_stays_where_nothing_can_be_learnt(tasks, parts, scale):
     losses = losses_of(*tasks, number_scale="learnt")
     losses.learn_scale(parts)
     assert losses.scales["year"] == scale
+
+
+def test_what_is_compared_does_not_change_with_the_learnt_scale():
+    losses = losses_of(GENRE, YEAR, number_scale="learnt", task_weights={"year": 2.0})
+    parts = {"genre": 1.0, "year": 0.5}
+    assert losses.comparable({}) == 0
+    assert losses.comparable(parts) == 2.0
+    losses.learn_scale(parts)
+    assert losses.scales["year"] != 0.1
+    assert losses.comparable(parts) == 2.0
 
 
 def test_a_fixed_scale_is_not_learnt():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artdet.classifiers.committee import read_committee
+from artdet.classifiers.committee import load_committee, read_committee
 from artdet.data.artworks.collection import Artworks
-from artdet.errors import ConfigError, TrainingError, TrainingStopped
+from artdet.errors import ConfigError, InputError, TrainingError, TrainingStopped
 from artdet.metrics.classification import TaskFigures
 from artdet.tasks import Task
 from artdet.training.classification.one_versus_rest import against_rest, measured, train_one_versus_rest
@@ -40,7 +40,7 @@ def request_(tmp_path: Path) -> Request:
         Image.new("RGB", (5, 3), (red, 9, 9)).save(tmp_path / name)
     artworks = Artworks((GENRE,), tuple(tmp_path / name for name in names), names, names, {"genre": TRUTH})
     split = SimpleNamespace(train=np.array([0]), validation=np.array([1, 4]), test=np.array([2, 3, 0]))
-    return Request(artworks, split, Recipe(estimator="one_versus_rest", epochs=3), tmp_path / "run")
+    return Request(artworks, split, Recipe(estimator="one_versus_rest", epochs=3, crops=10), tmp_path / "run")
 
 
 class FakeTraining:
@@ -82,6 +82,8 @@ def test_each_class_has_a_network_and_the_file_names_all(request_):
     assert [result.seconds for result in results] == [2.0] * 3
     assert {request.recipe.estimator for request in train.requests} == {"network"}
     assert {request.recipe.epochs for request in train.requests} == {3}
+    # Ten views are for all of them together.
+    assert {request.recipe.crops for request in train.requests} == {1}
     assert all(request.folder.parent == request_.folder for request in train.requests)
     settings = read_committee(request_.folder / "committee.yaml")
     assert settings.method == "most_confident"
@@ -111,7 +113,8 @@ def test_a_class_that_fails_keeps_the_others(request_):
 def test_the_committee_is_measured_on_validation_and_test_images(request_):
     train_one_versus_rest(request_, FakeTraining(), say=lambda text: None)
     told = []
-    validation, test = measured(request_, OfRed, lambda done, total: told.append((done, total)))
+    committee = load_committee(request_.folder, OfRed)
+    validation, test = measured(request_, committee, 64, lambda done, total: told.append((done, total)))
     # Image 1 is told right and 4 wrong; 2 and 0 right, and of 3 nobody knows.
     assert (validation.images, validation.figures["accuracy"]) == (2, 0.5)
     assert (test.images, test.figures["accuracy"]) == (2, 1.0)
@@ -121,8 +124,26 @@ def test_the_committee_is_measured_on_validation_and_test_images(request_):
 def test_an_empty_part_has_no_figures(request_):
     train_one_versus_rest(request_, FakeTraining(), say=lambda text: None)
     request_.partition.test = np.array([], dtype=np.int64)
-    _, test = measured(request_, OfRed, lambda done, total: None)
+    _, test = measured(request_, load_committee(request_.folder, OfRed), 64, lambda done, total: None)
     assert (test.images, test.figures) == (0, {})
+
+
+def test_images_are_measured_as_large_as_prediction_reads_them(request_):
+    seen = []
+
+    class Noting:
+        tasks = (GENRE,)
+
+        def classify(self, images):
+            seen.extend(image.shape for image in images)
+            return {"genre": np.full((len(images), 3), 1 / 3, dtype=np.float32)}
+
+    Image.new("RGB", (300, 200)).save(request_.artworks.paths[1])
+    measured(request_, Noting(), 150, lambda done, total: None)
+    assert seen[0] == (100, 150, 3)
+    request_.artworks.paths[1].write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"1\.png: .*Take the image out of its source"):
+        measured(request_, Noting(), 150, lambda done, total: None)
 
 
 @pytest.mark.parametrize(
@@ -135,4 +156,11 @@ def test_an_empty_part_has_no_figures(request_):
 def test_other_tasks_are_refused(request_, tasks):
     other = replace(request_, artworks=replace(request_.artworks, tasks=tasks))
     with pytest.raises(ConfigError, match=r"one task of one label, but is given .*year \(number\)"):
+        train_one_versus_rest(other, FakeTraining(), say=lambda text: None)
+
+
+def test_a_class_with_the_name_of_all_else_is_refused(request_):
+    tasks = (GENRE.model_copy(update={"classes": ("portrait", "rest", "still life")}),)
+    other = replace(request_, artworks=replace(request_.artworks, tasks=tasks))
+    with pytest.raises(ConfigError, match="calls all other classes 'rest', which is a class of genre. Rename"):
         train_one_versus_rest(other, FakeTraining(), say=lambda text: None)

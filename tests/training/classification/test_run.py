@@ -7,20 +7,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
 from artdet.classifiers.base import HeadCard
 from artdet.classifiers.classifier import build_network, read_classifier_card
 from artdet.classifiers.network import answers
 from artdet.data.artworks.partition import Partition, read_partition
+from artdet.embedders.backbones import build
 from artdet.embedders.preprocess import crops, normalised
 from artdet.errors import ConfigError, InputError, ModelError, RunError, TrainingError, TrainingStopped
 from artdet.images.reader import read_image
 from artdet.modelfiles import ModelFiles
+from artdet.training.classification import run
 from artdet.training.classification.folder import ClassifierFolder, is_classifier_run
-from artdet.training.classification.recipe import BackboneSettings, LossSettings, OptimizerSettings
+from artdet.training.classification.recipe import BackboneSettings, LossSettings, OptimizerSettings, Recipe
 from artdet.training.classification.run import TrainingRequest, train
 from artdet.training.classification.watch import SilentWatch
+
+PICTURES = ("test_the_run_folder_is_whole", "test_the_card")
+"""Tests that need curves, which take longer than all else."""
 
 FILES = {
     "README.md", "curves.png", "last.pt", "metrics.jsonl", "model.safetensors", "model.yaml", "split.csv",
@@ -53,6 +59,12 @@ class Stopping(SilentWatch):
 
 def kill():
     raise Killed
+
+
+@pytest.fixture(autouse=True)
+def without_pictures(request, monkeypatch):
+    if request.function.__name__ not in PICTURES:
+        monkeypatch.setattr(run, "draw_curves", lambda *_: None)
 
 
 @pytest.fixture
@@ -142,12 +154,16 @@ def same(left, right):
     ids=["Ctrl-C within an epoch", "killed within an epoch", "killed before the checkpoint of an epoch"],
 )
 def test_gone_on_with_it_ends_as_if_nothing_had_been(request_of, act, at, error):
-    loss = LossSettings(number_scale="learnt")
-    request = request_of("stopped", loss=loss)
+    changes = {
+        "loss": LossSettings(number_scale="learnt"),
+        "metric": "loss",
+        "optimizer": OptimizerSettings(learning_rate=3e-3, schedule="plateau", plateau_epochs=1),
+    }
+    request = request_of("stopped", **changes)
     with pytest.raises(error):
         train(request, Stopping(act, **at))
     train(request, SilentWatch())
-    whole = request_of("whole", loss=loss)
+    whole = request_of("whole", **changes)
     train(whole, SilentWatch())
     same(request.folder, whole.folder)
 
@@ -219,7 +235,7 @@ def test_linear_models(request_of, estimator, backbone):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda r: replace(r, recipe=r.recipe.model_copy(update={"batch": 7})), "another recipe (batch was 5)"),
+        (lambda r: replace(r, recipe=r.recipe.model_copy(update={"batch": 7})), "another recipe: batch 5 instead of 7"),
         (
             lambda r: replace(r, partition=Partition(r.partition.train[1:], r.partition.validation, r.partition.test)),
             "images, labels or the split have changed",
@@ -286,6 +302,51 @@ def test_what_cannot_be_trained_is_said_in_a_sentence(request_of, spoil, error, 
     assert told in str(raised.value)
 
 
+def test_what_epochs_are_compared_by_does_not_follow_the_learnt_scale(request_of):
+    request = request_of("learnt", loss=LossSettings(number_scale="learnt"), metric="loss", augmentations=())
+    train(request, SilentWatch())
+    for epoch in ClassifierFolder(request.folder).history():
+        assert epoch.score == pytest.approx(-sum(epoch.validation[name] for name in ("colour", "year", "paints")))
+
+
+def test_norms_that_were_folded_are_kept_or_the_training_refused(request_of, tmp_path):
+    weights = {name: tensor.half() for name, tensor in build("hybrid").network.state_dict().items()}
+    weights["features.0.0.1.bias"] += 3
+    save_file(weights, tmp_path / "folded.safetensors")
+    folded = BackboneSettings(name="hybrid", start=str(tmp_path / "folded.safetensors"), image_size=32)
+    request = request_of("folded", tasks=("colour",), epochs=1, augmentations=(), backbone=folded)
+    with pytest.raises(ConfigError, match=r"hybrid have .*folded into.* --set backbone\.batch_norm=frozen\.$"):
+        train(request, SilentWatch())
+    frozen = folded.model_copy(update={"batch_norm": "frozen"})
+    train(replace(request, recipe=request.recipe.model_copy(update={"backbone": frozen})), SilentWatch())
+    assert "and the head; batch normalisation stays as it is." in (request.folder / "README.md").read_text()
+    kept = load_file(request.folder / "model.safetensors")
+    assert kept["backbone.network.features.0.0.1.running_mean"].abs().max() == 0
+
+
+def test_norms_of_a_random_start_learn_whatever_is_said(request_of):
+    frozen = BackboneSettings(name="hybrid", start="random", image_size=32, batch_norm="frozen")
+    request = request_of("random", tasks=("colour",), epochs=1, augmentations=(), backbone=frozen)
+    train(request, SilentWatch())
+    kept = load_file(request.folder / "model.safetensors")
+    assert kept["backbone.network.features.0.0.1.running_mean"].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"estimator": "svm", "augmentations": ({"name": "flip"},)}, "augmentations: svm takes features of images"),
+        ({"estimator": "svm", "head": {"dropout": 0.5}}, "head: svm is a linear model"),
+        ({"backbone": {"name": "handmade:gist"}}, "estimator: network needs a network; of handmade:gist take svm"),
+        ({"backbone": {"name": "handmade:gist"}, "estimator": "svm", "crops": 5}, "crops: handmade:gist describes"),
+    ],
+    ids=["augmentations", "head", "features made by hand", "views"],
+)
+def test_recipes_whose_parts_do_not_fit(changes, told):
+    with pytest.raises(ValidationError, match=told):
+        Recipe(**changes)
+
+
 def test_without_validation_and_test_images_the_last_epoch_is_kept(request_of):
     outcome = train(_without("validation", 0)(_without("test", 0)(request_of("bare"))), SilentWatch())
     assert outcome.best == outcome.epochs == 3
@@ -318,4 +379,27 @@ def test_a_network_for_each_class(request_of):
     assert (request.folder / "committee.yaml").is_file()
     folders = sorted(path.name for path in request.folder.iterdir() if (path / "model.safetensors").is_file())
     assert folders == ["blue", "green", "red"]
+    text = (request.folder / "README.md").read_text()
+    for part in (
+        "# versus\n\nTells colour of artworks.",
+        "**Networks**: 3, one for each class, `hybrid`",
+        f"| accuracy | {outcome.validation[0].figures['accuracy']:.3f} | {outcome.test[0].figures['accuracy']:.3f} |",
+        "| red | ",
+        f"--model {request.folder}",
+        "- Data, made: none stated.",
+    ):
+        assert part in text
     assert train(request, SilentWatch()) == outcome
+
+
+def test_networks_for_each_class_that_were_stopped_are_no_place_for_another_training(request_of):
+    request = request_of("versus", tasks=("colour",), estimator="one_versus_rest", augmentations=())
+    folder = ClassifierFolder(request.folder)
+    assert not folder.has_begun
+    with pytest.raises(Killed):
+        train(request, Stopping(kill))
+    assert folder.has_begun
+    written = folder.info_file.read_bytes()
+    with pytest.raises(RunError, match="another recipe: epochs 3 instead of 4"):
+        train(replace(request, recipe=request.recipe.model_copy(update={"epochs": 4})), SilentWatch())
+    assert folder.info_file.read_bytes() == written
