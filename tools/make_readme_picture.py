@@ -10,8 +10,13 @@ from pathlib import Path
 
 from PIL import Image
 
-SHOWN = ("renoir_moulin_de_la_galette", "leonardo_mona_lisa", "hokusai_oiran_and_kamuro", "michelangelo_pieta")
-HEIGHT = 480
+SHOWN = (
+    "renoir_moulin_de_la_galette",
+    "bellini_pesaro_altarpiece_detail",
+    "cassatt_summertime",
+    "hokusai_kazusa_sea_route",
+)
+HEIGHT = 380
 GAP = 8
 
 

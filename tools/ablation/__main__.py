@@ -2,6 +2,8 @@
 
     python tools/ablation persons animals produce --start WEIGHTS --epochs 12 --image-size 320
 
+WEIGHTS are a model that tools/distil.py made of COCO's, with all classes of the categories.
+
 Every row is a run of `artdet train` in runs/train/ablation; a row that is finished is not trained again, one that was
 stopped goes on. The last row is the one before it with `artdet predict --tta`.
 """
@@ -10,16 +12,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import yaml
+
+from artdet.data.category import load_category
+from artdet.data.merge import merged
+from artdet.detectors import yolo
+from artdet.detectors.base import LoadContext
+from artdet.devices import cpu_threads
+from artdet.taxonomy import Taxonomy
+from artdet.training.pictures import Pictures
+from artdet.training.validation import validated
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 RUNS = Path("runs/train/ablation")
+FIGURES = ("ap50", "ap75", "ap", "coarse_ap50", "coarse_ap75", "coarse_ap")
 ROWS = ("photographs", "+ art", "+ artify", "+ neural artify", "+ repeat factors", "+ negatives")
 NEURAL = {"edge_preserving": 0.03, "pencil_sketch": 0.03, "stylization": 0.1, "oil_painting": 0.34, "neural": 0.5}
 
@@ -27,7 +42,7 @@ NEURAL = {"edge_preserving": 0.03, "pencil_sketch": 0.03, "stylization": 0.1, "o
 def main() -> None:
     options = arguments()
     for category in options.categories:
-        rows = []
+        rows = [("COCO start, as it is", as_it_is(category, options), 0.0)]
         for number, row in enumerate(ROWS):
             run = trained(category, number, options)
             rows.append((row, best_of(run), seconds_of(run)))
@@ -41,7 +56,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--start", required=True)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--image-size", type=int, default=320)
-    parser.add_argument("--learning-rate", type=float, default=0.005)
+    parser.add_argument("--learning-rate", type=float, default=0.0007)
+    parser.add_argument("--variants", type=int, default=4, help="of each photograph, made to look like art")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -63,7 +79,7 @@ def settings_of(category: str, row: int, options: argparse.Namespace) -> dict[st
             # Validation stays what it is in all rows; what else such a source has is not learnt from.
             if isinstance(entry.get("split"), dict):
                 entry["weight"] = 1e-9
-    artify = {"variants": 8 if row >= ROWS.index("+ artify") else 0, "probability": 0.5}
+    artify = {"variants": options.variants if row >= ROWS.index("+ artify") else 0, "probability": 0.5}
     if row >= ROWS.index("+ neural artify"):
         artify["weights"] = NEURAL
     if row < ROWS.index("+ repeat factors"):
@@ -71,23 +87,41 @@ def settings_of(category: str, row: int, options: argparse.Namespace) -> dict[st
     if row < ROWS.index("+ negatives"):
         settings["negatives"] = []
     training = {"start": str(Path(options.start).absolute()), "artify": artify, "epochs": options.epochs, "patience": 0}
-    training |= {"learning_rate": options.learning_rate, "close_mosaic": options.epochs // 4, "mosaic": 0.7}
+    training |= {
+        "optimizer": "adamw",
+        "learning_rate": options.learning_rate,
+        "close_mosaic": options.epochs // 4,
+        "mosaic": 0.7,
+    }
     settings |= {"image_size": options.image_size, "seed": options.seed}
-    return settings | {"training": training | {"validate_every": max(1, options.epochs // 4)}}
+    return settings | {"training": training | {"validate_every": max(1, options.epochs // 2)}}
 
 
 def trained(category: str, row: int, options: argparse.Namespace) -> Path:
     """The run of a row, trained or gone on with where that is needed."""
-    name = f"{category}_{row}"
-    run = RUNS / name
+    run = RUNS / f"{category}_{row}"
     if (run / "last.pt").exists():
         call("train", "--resume", str(run))
         return run
-    file = RUNS / f"{name}.yaml"
+    call("train", "--category", str(written(category, row, options)), "--name", f"ablation/{run.name}")
+    return run
+
+
+def written(category: str, row: int, options: argparse.Namespace) -> Path:
+    file = RUNS / f"{category}_{row}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(settings_of(category, row, options), sort_keys=False))
-    call("train", "--category", str(file), "--name", f"ablation/{name}")
-    return run
+    return file
+
+
+def as_it_is(category: str, options: argparse.Namespace) -> dict[str, float]:
+    """The weights that all rows start from, on the same images."""
+    taxonomy = Taxonomy.load()
+    entries = merged(load_category(str(written(category, 0, options)), taxonomy)).validation
+    settings = yolo.Settings(name="start", weights=options.start, image_size=options.image_size)
+    detector = yolo.load(settings, LoadContext(taxonomy, device="cpu", engine="torch", threads=cpu_threads()))
+    found = validated(detector, entries, Pictures(max_side=2 * options.image_size), taxonomy, lambda count: None)
+    return {name: getattr(found, name) for name in FIGURES}
 
 
 def call(*arguments: str) -> None:
@@ -100,7 +134,7 @@ def epochs_of(run: Path) -> list[dict[str, Any]]:
 
 def best_of(run: Path) -> dict[str, float]:
     best = [epoch["figures"] for epoch in epochs_of(run) if epoch["best"]][-1]
-    return {name: best[name] for name in ("ap50", "ap75", "ap", "coarse_ap50", "coarse_ap75", "coarse_ap")}
+    return {name: best[name] for name in FIGURES}
 
 
 def seconds_of(run: Path) -> float:
@@ -129,12 +163,11 @@ def figures(report: dict[str, Any]) -> dict[str, float]:
 
 
 def table(category: str, rows: list[tuple[str, dict[str, float], float]], options: argparse.Namespace) -> str:
-    names = ("ap50", "ap75", "ap", "coarse_ap50", "coarse_ap75", "coarse_ap")
     size = f"{options.epochs} epochs at {options.image_size} px, seed {options.seed}"
     lines = [f"\n{category}, {size}\n", "| learnt from | AP50 | AP75 | AP | coarse AP50 | AP75 | AP | s an epoch |"]
-    lines.append("|---|" + "---|" * (len(names) + 1))
+    lines.append("|---|" + "---|" * (len(FIGURES) + 1))
     for row, values, seconds in rows:
-        shown = " | ".join("" if values[name] is None else f"{values[name]:.3f}" for name in names)
+        shown = " | ".join("" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES)
         lines.append(f"| {row} | {shown} | {seconds:.0f} |")
     return "\n".join(lines)
 
