@@ -35,14 +35,15 @@ class TaskLosses:
         targets: task -> targets of the training part (see ``Artworks``), for class weights.
 
     Raises:
-        ConfigError: if a task weight is of no task.
+        ConfigError: if a weight is of no task, or of no class of its task.
     """
 
     def __init__(self, tasks: Sequence[Task], settings: LossSettings, targets: Mapping[str, Targets]) -> None:
         names = [task.name for task in tasks]
-        for name in settings.task_weights:
-            if name not in names:
-                raise ConfigError(f"loss.task_weights: there is no task '{name}'.{did_you_mean(name, names)}")
+        for key, given in (("task_weights", settings.task_weights), ("of_classes", settings.of_classes)):
+            for name in given:
+                if name not in names:
+                    raise ConfigError(f"loss.{key}: there is no task '{name}'.{did_you_mean(name, names)}")
         self.tasks = tuple(tasks)
         self.settings = settings
         self.scales = {task.name: _first_scale(task, tasks, settings) for task in tasks}
@@ -172,7 +173,11 @@ def _first_scale(task: Task, tasks: Sequence[Task], settings: LossSettings) -> f
 
 def _weights(task: Task, settings: LossSettings, targets: Mapping[str, Targets]) -> Tensor | None:
     """(K,) of an image of each class for ``label``; (2, K) of having and not having each class for ``labels``."""
-    if settings.class_weights == "none" or task.kind == "number":
+    own = settings.of_classes.get(task.name, {})
+    if strangers := [name for name in own if name not in task.classes]:
+        near = did_you_mean(strangers[0], task.classes)
+        raise ConfigError(f"loss.of_classes.{task.name}: there is no class '{strangers[0]}'.{near}")
+    if task.kind == "number" or (settings.class_weights == "none" and not own):
         return None
     values = targets[task.name][known(task, targets[task.name])]
     if task.kind == "label":
@@ -180,6 +185,9 @@ def _weights(task: Task, settings: LossSettings, targets: Mapping[str, Targets])
     else:
         held = values.sum(axis=0)
         weights = np.stack([_balanced(np.array([has, len(values) - has])) for has in held], axis=1)
+    if settings.class_weights == "none":
+        weights = np.ones_like(weights)
+    (weights if weights.ndim == 1 else weights[0])[:] *= [own.get(name, 1.0) for name in task.classes]
     return torch.from_numpy(weights.astype(np.float32))
 
 

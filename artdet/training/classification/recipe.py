@@ -49,6 +49,8 @@ class LossSettings(StrictModel):
             probabilities that sum to 1 (softmax): after ``binary`` the odds of each class as a share of all odds.
         class_weights: ``balanced`` gives each class the same weight in sum; soft F1 does so anyway. For several labels,
             having a class and not having it weigh the same.
+        of_classes: task -> class -> weight of its images beside the others, 1 by default; comes on top of
+            ``class_weights``. Of several labels it is the weight of having the class.
         smoothing: of labels, for cross entropy.
         task_weights: task -> weight, 1 by default.
         number_scale: of the loss of numbers (mean absolute error in deviations): a factor (the paper: 0.1), or
@@ -58,6 +60,7 @@ class LossSettings(StrictModel):
 
     label: Literal["cross_entropy", "binary", "soft_f1"] = "cross_entropy"
     class_weights: Literal["none", "balanced"] = "none"
+    of_classes: dict[str, dict[str, Weight]] = Field(default_factory=dict)
     smoothing: float = Field(default=0.0, ge=0, lt=1)
     task_weights: dict[str, Weight] = Field(default_factory=dict)
     number_scale: Weight | Literal["learnt"] = 0.1
@@ -140,6 +143,8 @@ class Recipe(StrictModel):
     def _fits_together(self) -> Recipe:
         if self.estimator in ("logistic", "svm") and self.head != HeadCard():
             raise ValueError(f"head: {self.estimator} is a linear model on the features; leave head out")
+        if self.estimator in ("logistic", "svm") and self.loss.of_classes:
+            raise ValueError(f"loss.of_classes: {self.estimator} knows loss.class_weights alone; leave of_classes out")
         if self.estimator in ("logistic", "svm") and self.augmentations:
             raise ValueError(
                 f"augmentations: {self.estimator} takes features of images as they are; write augmentations: []"

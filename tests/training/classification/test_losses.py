@@ -72,6 +72,26 @@ def test_balanced_weights_are_the_mean_class_over_the_class():
         assert got == pytest.approx(weight * math.log(3))
 
 
+def test_weights_of_classes_multiply():
+    raw, own = [[0.0, 0.0, 0.0]], {"genre": {"landscape": 3.0}}
+    assert part(GENRE, raw, [1], of_classes=own) == pytest.approx(3 * math.log(3))
+    assert part(GENRE, raw, [0], of_classes=own) == pytest.approx(math.log(3))
+    assert part(GENRE, raw, [1], of_classes=own, class_weights="balanced") == pytest.approx(6 * math.log(3))
+    # Oil is there and weighs 5, canvas is not: (5 ln 2 + ln 2) / 2.
+    weighed = part(MATERIAL, [[0.0, 0.0]], [[1.0, 0.0]], of_classes={"material": {"oil": 5.0, "canvas": 5.0}})
+    assert weighed == pytest.approx(3 * math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [({"gender": {}}, "no task 'gender'"), ({"genre": {"portrat": 2.0}}, "Did you mean 'portrait'")],
+    ids=["task", "class"],
+)
+def test_weights_of_strangers_are_refused(own, message):
+    with pytest.raises(ConfigError, match=message):
+        losses_of(GENRE, of_classes=own)
+
+
 def test_a_class_without_training_images_weighs_as_an_image_does():
     train = {"genre": np.array([0, 0, 0, 2])}
     losses = TaskLosses([GENRE], LossSettings(class_weights="balanced"), train)
