@@ -149,7 +149,16 @@ def with_tta(run: Path) -> dict[str, float]:
     root = (run / truth["info"]["artdet"]["images"]).resolve()
     files = [str(root / image["file_name"]) for image in truth["images"]]
     call("predict", *files, "--ensemble", str(run / "ensemble.yaml"), "--tta", "--out", str(out))
-    call("evaluate", str(out), "--truth", str(run / "validation.json"), "--bootstrap", "0")
+    call(
+        "evaluate",
+        str(out),
+        "--truth",
+        str(run / "validation.json"),
+        "--bootstrap",
+        "0",
+        "--out",
+        str(out / "evaluate"),
+    )
     report = json.loads((out / "evaluate" / "metrics.json").read_text())
     return figures(report)
 
@@ -157,7 +166,9 @@ def with_tta(run: Path) -> dict[str, float]:
 def figures(report: dict[str, Any]) -> dict[str, float]:
     found = {}
     for level, prefix in (("fine", ""), ("coarse", "coarse_")):
-        means = report["runs"][0]["levels"][level]["mean"]
+        levels = report["runs"][0]["levels"]
+        # A category without finer classes has one level.
+        means = levels.get(level, levels["coarse"])["overall"]
         found |= {f"{prefix}{name}": means[name]["value"] for name in ("ap50", "ap75", "ap")}
     return found
 
