@@ -182,7 +182,7 @@ def open_run(folder: Path) -> Run:
     """
     path = folder / RUN_FILE
     if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: it has no {RUN_FILE}. Name a folder that `artdet predict` made.")
+        raise RunError(f"{folder} is not a run folder: it has no {RUN_FILE}. Name one that artdet made.")
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         if info["format"] != FORMAT:

@@ -33,6 +33,7 @@ def modules_after(*arguments):
     [
         (),
         ("predict",),
+        ("classify",),
         ("export",),
         ("train",),
         ("data",),
@@ -41,6 +42,8 @@ def modules_after(*arguments):
         ("data", "from-fiftyone"),
         ("data", "artify"),
         ("data", "fetch"),
+        ("data", "profile"),
+        ("data", "duplicates"),
         ("evaluate",),
         ("app",),
         ("classes",),

@@ -19,7 +19,10 @@ import click
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/classify/NAME]"
 )
 @click.option(
-    "--top-k", type=click.IntRange(1), default=3, show_default=True, metavar="K", help="Keep the K likeliest classes."
+    "--top-k",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Keep only the K likeliest classes.  [default: all of up to 30, else 3]",
 )
 @click.option(
     "--crops",

@@ -20,7 +20,9 @@ def summary_json(classification: Classification, tally: Tally, explanations: Pat
         "predictions": str(classification.folder / PREDICTIONS_FILE),
         "explanations": str(explanations) if explanations else None,
         "tasks": {task.name: dict(_counts(whole, task.name)) for task in classification.choice.tasks},
-        "models": {model.name: classification.choice.task_names(model) for model in classification.choice.models},
+        "models": {
+            name: classification.choice.task_names(model) for name, model in classification.choice.named.items()
+        },
         **common_json(whole, tally, classification.found),
     }
 

@@ -56,25 +56,35 @@ def command(names: tuple[str, ...], near: int | None, exact: bool, as_json: bool
 
 
 def _text(names: list[str], result: Duplicates) -> str:
+    from artdet.cli.summary import count_text
+
     lines = []
     for group in result.groups:
         kind = "same bytes" if group.exact else f"same look, {group.distance} bits differ"
-        lines += [f"{kind}:", *(f"  {names[place]}" for place in group.places)]
-    exact = [group for group in result.groups if group.exact]
+        copies = () if group.exact else group.copies
+        marks = [" (a copy, byte for byte)" if place in copies else "" for place in group.places]
+        lines += [f"{kind}:", *(f"  {names[place]}{mark}" for place, mark in zip(group.places, marks, strict=True))]
     images = sum(len(group.places) for group in result.groups)
+    copied = sum(len(group.copies) for group in result.groups)
     lines.append(
-        f"{len(names):,} images: {len(result.groups)} groups of duplicates with {images} images, "
-        f"{len(exact)} of them byte for byte"
+        f"{count_text(len(names), 'image')}: {count_text(len(result.groups), 'group')} of duplicates with "
+        f"{count_text(images, 'image')}, {copied:,} of them copies byte for byte of another"
     )
     if result.unreadable:
         place, error = next(iter(result.unreadable.items()))
-        lines.append(f"{len(result.unreadable)} images cannot be read and were not compared ({names[place]}: {error})")
+        number = count_text(len(result.unreadable), "image")
+        lines.append(f"{number} cannot be read, so not compared ({names[place]}: {error})")
     return "\n".join(lines)
 
 
 def _json(names: list[str], result: Duplicates) -> dict[str, object]:
     groups = [
-        {"files": [names[place] for place in group.places], "exact": group.exact, "distance": group.distance}
+        {
+            "files": [names[place] for place in group.places],
+            "copies": [names[place] for place in group.copies],
+            "exact": group.exact,
+            "distance": group.distance,
+        }
         for group in result.groups
     ]
     unreadable = {names[place]: str(error) for place, error in result.unreadable.items()}
@@ -86,10 +96,12 @@ def _write(path: Path, paths: list[Path], names: list[str], result: Duplicates) 
 
     stream = io.StringIO(newline="")
     rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(("group", "name", "exact", "distance", "path"))
+    rows.writerow(("group", "name", "exact", "distance", "path", "copy"))
     for number, group in enumerate(result.groups, start=1):
         for place in group.places:
-            rows.writerow((number, names[place], int(group.exact), group.distance, paths[place]))
+            rows.writerow(
+                (number, names[place], int(group.exact), group.distance, paths[place], int(place in group.copies))
+            )
     make_folder(path.parent)
     with whole_file(path) as file:
         file.write(stream.getvalue().encode("utf-8", "surrogateescape"))

@@ -6,15 +6,47 @@ In the form of :mod:`artdet.exports.csv_table`. A number stands in the column ``
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from artdet.exports.base import Job
 from artdet.exports.csv_table import EXCEL_ROWS, FAILURE_COLUMNS, table
-from artdet.runs import Record
+from artdet.runs import Record, Run
 
 NAMES = ("labels.csv", "failures.csv")
 
 COLUMNS = ("file", "sha256", "width", "height", "task", "rank", "label", "score", "value")
+
+SHOWN = 3
+"""Of a run that kept all classes, so many are written."""
+_LIKELY = 0.5
+
+
+def shown(run: Run, top_k: int | None = None) -> Run:
+    """The run with only those classes that people look at: the likeliest, and all with a probability of at least 0.5.
+
+    Args:
+        run: of ``artdet classify``.
+        top_k: how many; by default as many as the run was asked to keep, else ``SHOWN``.
+    """
+    return _Shown(run.folder, run.info, top_k or run.info.get("top_k") or SHOWN)
+
+
+@dataclass(frozen=True)
+class _Shown(Run):
+    top_k: int
+
+    def records(self) -> Iterator[Record]:
+        for record in super().records():
+            answers = record.classifications
+            if answers is not None:
+                answers = {
+                    task: tuple(
+                        label for rank, label in enumerate(labels) if rank < self.top_k or (label.score or 0) >= _LIKELY
+                    )
+                    for task, labels in answers.items()
+                }
+            yield replace(record, classifications=answers)
 
 
 def write(job: Job, records: Iterable[Record]) -> Sequence[str]:

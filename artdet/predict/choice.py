@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from artdet.classifiers.named import LoadOptions, NamedClassifier, classifier_named, list_committees
 from artdet.errors import InputError, ModelError, did_you_mean
@@ -33,6 +34,15 @@ class Choice:
         """All that answer something, each once."""
         return tuple({id(model): model for model in self.answering.values()}.values())
 
+    @property
+    def named(self) -> dict[str, NamedClassifier]:
+        """Name -> model; models of the same name go by their folders."""
+        names = [model.name for model in self.models]
+        return {
+            name if names.count(name) == 1 else str(folder_of(model)): model
+            for name, model in zip(names, self.models, strict=True)
+        }
+
     def task_names(self, model: NamedClassifier) -> list[str]:
         """What a model is asked."""
         return [name for name, answering in self.answering.items() if answering is model]
@@ -42,7 +52,7 @@ def chosen(models: Sequence[str], tasks: Sequence[str], options: LoadOptions) ->
     """The models that answer tasks.
 
     Args:
-        models: names or folders; the bundled ones where there are none.
+        models: names or folders; the bundled ones where there are none. One that is named twice counts once.
         tasks: names; all that the models answer where there are none.
         options: how the models run.
 
@@ -51,7 +61,8 @@ def chosen(models: Sequence[str], tasks: Sequence[str], options: LoadOptions) ->
         ModelError: if a model is missing or there is no bundled one.
     """
     options.chosen_engine  # noqa: B018 - raises where there is no such engine or device
-    named = [classifier_named(name, options) for name in models or _bundled()]
+    read = [classifier_named(name, options) for name in models or _bundled()]
+    named = list({_file(model).resolve(): model for model in read}.values())
     if not named:
         raise ModelError(
             "no classifier is bundled. Train one with `artdet train --task genre` and name it with --model."
@@ -68,7 +79,7 @@ def chosen(models: Sequence[str], tasks: Sequence[str], options: LoadOptions) ->
     if twice and models:
         name, given = next(iter(twice.items()))
         raise InputError(
-            f"{' and '.join(model.name for model in given)} all answer '{name}'. "
+            f"{_told_apart(given)} {'both' if len(given) == 2 else 'all'} answer '{name}'. "
             "Name one of them with --model, or make a committee of them."
         )
     notes = tuple(
@@ -76,6 +87,21 @@ def chosen(models: Sequence[str], tasks: Sequence[str], options: LoadOptions) ->
         for name, given in twice.items()
     )
     return Choice({name: given[0] for name, given in wanted.items()}, notes)
+
+
+def folder_of(model: NamedClassifier) -> Path:
+    """Where a model or committee lies, absolute."""
+    return _file(model).absolute().parent
+
+
+def _file(model: NamedClassifier) -> Path:
+    return model.committee or model.models[0][0].model
+
+
+def _told_apart(models: Sequence[NamedClassifier]) -> str:
+    """Names of models, or their folders where names are alike."""
+    alike = len({model.name for model in models}) < len(models)
+    return " and ".join(str(folder_of(model)) if alike else model.name for model in models)
 
 
 def _bundled() -> list[str]:

@@ -14,7 +14,7 @@ from artdet.classifiers.named import LoadOptions
 from artdet.devices import cpu_threads
 from artdet.images.finder import Found, find_images
 from artdet.images.reader import DEFAULT_MAX_PIXELS, ReadImage
-from artdet.predict.choice import Choice, chosen
+from artdet.predict.choice import Choice, chosen, folder_of
 from artdet.predict.continuation import started_or_continued
 from artdet.predict.identity import circumstances
 from artdet.predict.journal import Journal
@@ -29,6 +29,12 @@ RUNS = Path("runs") / "classify"
 LIKELY = 0.5
 """Of several labels those at least so probable are kept, however many ``top_k`` asks for."""
 
+ALL_OF = 30
+"""Of tasks with up to so many classes all are kept by default, so that loss and calibration can be measured."""
+
+_TOP_K = 3
+"""Of tasks with more classes, so many are."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -39,7 +45,7 @@ class Request:
         tasks: names; all that the models answer by default.
         models: names or folders; the bundled ones by default.
         out: the run folder; named after the pictures' folder below ``runs/classify`` by default.
-        top_k: so many of the likeliest classes are kept.
+        top_k: so many of the likeliest classes are kept; ``None`` keeps all of tasks with up to ``ALL_OF``.
         crops: 1, 5 or 10 views of each image, whose answers are averaged.
         limit: only so many images, the first ones.
     """
@@ -48,7 +54,7 @@ class Request:
     tasks: Sequence[str] = ()
     models: Sequence[str] = ()
     out: Path | None = None
-    top_k: int = 3
+    top_k: int | None = None
     crops: int = 1
     recursive: bool = False
     limit: int | None = None
@@ -133,9 +139,10 @@ class Classification:
             "root": str(self.found.root),
             "tasks": [task.model_dump(mode="json") for task in self.choice.tasks],
             "models": {
-                model.name: {**model.fingerprint(self.options), "tasks": self.choice.task_names(model)}
-                for model in self.choice.models
+                name: {**model.fingerprint(self.options), "tasks": self.choice.task_names(model)}
+                for name, model in self.choice.named.items()
             },
+            "model_folders": {name: str(folder_of(model)) for name, model in self.choice.named.items()},
             "reading": {"max_pixels": asked.max_pixels, "max_side": self.max_side},
             "top_k": asked.top_k,
             "crops": asked.crops,
@@ -158,17 +165,20 @@ def plan(request: Request) -> Classification:
     return Classification(request, out, found, found.files[: request.limit], choice, options)
 
 
-def labels_of(task: Task, scores: NDArray[np.float32], top_k: int) -> tuple[Label, ...]:
+def labels_of(task: Task, scores: NDArray[np.float32], top_k: int | None = None) -> tuple[Label, ...]:
     """The answer to a task in the form of a run folder: probabilities to 0.0001, numbers to 0.01.
 
     Args:
         scores: (outputs,) of one image; see :data:`artdet.classifiers.base.Scores`.
-        top_k: so many of the likeliest classes; where several labels may hold, all that are ``LIKELY`` too.
+        top_k: so many of the likeliest classes, see :class:`Request`; where several labels may hold, all that are
+            ``LIKELY`` too.
     """
     if task.kind == "number":
         return (Label(value=round(float(scores[0]), 2)),)
     order = np.argsort(-scores, kind="stable")
     likely = int((scores >= LIKELY).sum()) if task.kind == "labels" else 0
+    if top_k is None:
+        top_k = len(order) if len(order) <= ALL_OF else _TOP_K
     kept = order[: max(top_k, likely)].tolist()
     return tuple(Label(task.classes[place], round(float(scores[place]), 4)) for place in kept)
 
@@ -176,7 +186,7 @@ def labels_of(task: Task, scores: NDArray[np.float32], top_k: int) -> tuple[Labe
 class _Classifying:
     """The answers about images, as an :data:`artdet.predict.runner.Answer`."""
 
-    def __init__(self, choice: Choice, top_k: int) -> None:
+    def __init__(self, choice: Choice, top_k: int | None) -> None:
         self._choice = choice
         self._top_k = top_k
 
@@ -195,6 +205,6 @@ class _Classifying:
 
 def _default_folder(request: Request, found: Found) -> Path:
     """The run folder where none is named: the same for the same question, so that a repeat goes on."""
-    models = [Path(name).name for name in request.models]
+    models = dict.fromkeys(Path(name).name for name in request.models)
     views = [f"{request.crops}crops"] if request.crops > 1 else []
     return RUNS / "-".join([pictures_name(request.paths, found), *request.tasks, *models, *views])

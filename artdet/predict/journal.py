@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from artdet.errors import RunError
 from artdet.runs import PREDICTIONS_FILE, Record, complete_lines
 
 LOCK_FILE = ".lock"
+
+_PATIENCE = 5.0
+"""Seconds that a run waits for another in its folder: one that was just killed keeps its lock until it is cleared away.
+"""
 
 
 class Journal:
@@ -136,7 +141,7 @@ def _locked(folder: Path) -> Iterator[None]:
         raise cannot_write(folder, error) from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _wait_for(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise RunError(
                 f"another artdet is writing to {folder}. Wait for it, or name another folder with --out."
@@ -146,3 +151,15 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for(take: Callable[[], None]) -> None:
+    """Takes a lock; one that is held for longer than ``_PATIENCE`` raises BlockingIOError."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return take()
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.05)

@@ -45,6 +45,9 @@ def test_a_folder_is_classified_exported_and_listed(artdet, model, make_pictures
     assert float(rows[0]["score"]) >= float(rows[1]["score"])
     assert rows[3]["value"]
     assert len(rows) == 12
+    assert "3 images, 6 labels" in artdet("export", run, "--format", "csv", "--top-k", "1").err
+    refused = artdet("export", run, "--format", "csv", "--taxonomy", "x.yaml")
+    assert "--taxonomy is for runs of `artdet predict` only" in refused.err
     refused = artdet("export", run, "--format", "yolo")
     assert (refused.status, "holds boxes" in refused.err) == (1, True)
     listed = json.loads(artdet("models", "--json").out)

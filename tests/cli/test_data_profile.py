@@ -43,11 +43,13 @@ def test_profile_as_json(artdet, task):
 def test_duplicates_as_text_json_and_table(artdet, task, tmp_path):
     ran = artdet("data", "duplicates", task, "--csv", tmp_path / "found.csv")
     assert "same bytes:\n  museum/4.png\n  museum/5.png" in ran.out
-    assert "6 images: 1 groups of duplicates with 2 images, 1 of them byte for byte" in ran.out
+    assert "6 images: 1 group of duplicates with 2 images, 1 of them copies byte for byte of another" in ran.out
     with (tmp_path / "found.csv").open(newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["museum/4.png", "museum/5.png"]
     found = json.loads(artdet("data", "duplicates", task.parent / "museum", "--exact", "--json").out)
-    assert found["groups"] == [{"files": ["images/4.png", "images/5.png"], "exact": True, "distance": 0}]
+    assert found["groups"] == [
+        {"files": ["images/4.png", "images/5.png"], "exact": True, "distance": 0, "copies": ["images/5.png"]}
+    ]
 
 
 @pytest.mark.parametrize(

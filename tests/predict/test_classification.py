@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,13 @@ OPTIONS = LoadOptions(device="cpu", engine="torch", threads=2)
 )
 def test_labels_of_an_image(task, scores, top_k, expected):
     assert labels_of(task, np.array(scores, dtype=np.float32), top_k) == expected
+
+
+@pytest.mark.parametrize(("classes", "kept"), [(2, 2), (30, 30), (31, 3)])
+def test_by_default_all_classes_are_kept_unless_they_are_many(classes, kept):
+    task = Task(name="artist", kind="label", classes=tuple(f"a{place}" for place in range(classes)))
+    scores = np.linspace(0, 1, classes, dtype=np.float32)
+    assert [label.label for label in labels_of(task, scores)] == [f"a{classes - 1 - place}" for place in range(kept)]
 
 
 def test_of_several_labels_all_likely_ones_are_kept():
@@ -78,6 +86,8 @@ def test_every_image_gets_a_line_of_labels(request_for):
     assert opened.info["kind"] == "classify"
     assert [task["name"] for task in opened.info["tasks"]] == ["genre", "year"]
     assert opened.info["models"]["model"]["tasks"] == ["genre", "year"]
+    folders = opened.info["model_folders"]
+    assert [(Path(folders[name]) / "model.safetensors").is_file() for name in opened.info["models"]] == [True]
     assert tally.images == 7
     assert sum(number for (task, _), number in tally.labels.items() if task == "genre") == 7
 
@@ -145,11 +155,26 @@ def test_tasks_are_shared_out_among_models(make_classifier):
     assert only.task_names(only.models[0]) == ["year"]
 
 
+def test_models_of_the_same_name_are_told_apart(make_classifier, make_pictures, tmp_path):
+    first, second = make_classifier(GENRE, folder="x/mine"), make_classifier(STYLE, folder="y/mine")
+    request = Request(
+        [str(make_pictures("a.png"))],
+        models=[str(first), str(second), str(first)],
+        out=tmp_path / "run",
+        engine="torch",
+    )
+    run(request)
+    told = open_run(request.out).info["models"]
+    assert {Path(name).parent.name: marks["tasks"] for name, marks in told.items()} == {"x": ["genre"], "y": ["style"]}
+    with pytest.raises(InputError, match="x/mine and .*z/mine both answer 'genre'"):
+        chosen([str(first), str(make_classifier(GENRE, folder="z/mine"))], [], OPTIONS)
+
+
 def test_questions_that_nobody_or_two_answer(make_classifier, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, second = make_classifier(GENRE, folder="a"), make_classifier(GENRE, YEAR, folder="b")
     make_classifier(STYLE, folder="runs/train/cubists")
-    with pytest.raises(InputError, match="a and b all answer 'genre'. Name one"):
+    with pytest.raises(InputError, match="a and b both answer 'genre'. Name one"):
         chosen([str(first), str(second)], [], OPTIONS)
     assert chosen([str(first), str(second)], ["year"], OPTIONS).models[0].name == "b"
     with pytest.raises(InputError, match="no chosen model answers 'gener'. Did you mean 'genre'"):

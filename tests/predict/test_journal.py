@@ -1,7 +1,10 @@
 import os
+import threading
+from contextlib import ExitStack
 
 import pytest
 
+import artdet.predict.journal as journal_module
 from artdet.errors import RunError
 from artdet.predict.journal import Journal, drop_failures, open_journal
 from artdet.runs import PREDICTIONS_FILE, Box, Record
@@ -61,11 +64,24 @@ def test_twins_are_found_by_their_bytes_also_after_a_resume(tmp_path):
         assert journal.twin("3" * 64) is None
 
 
-def test_two_writers_keep_out_of_each_others_way(tmp_path):
+def test_two_writers_keep_out_of_each_others_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal_module, "_PATIENCE", 0.1)
     with open_journal(tmp_path), pytest.raises(RunError, match="another artdet is writing"), open_journal(tmp_path):
         pass
     with open_journal(tmp_path):
         pass
+
+
+def test_a_writer_that_is_about_to_end_is_waited_for(tmp_path):
+    pytest.importorskip("fcntl")
+    with ExitStack() as other:
+        other.enter_context(open_journal(tmp_path))
+        timer = threading.Timer(0.2, other.close)
+        timer.start()
+        with open_journal(tmp_path) as journal:
+            journal.append(record("a"))
+        timer.join()
+    assert (tmp_path / PREDICTIONS_FILE).read_bytes().count(b"\n") == 1
 
 
 def test_a_full_disk_loses_no_earlier_line_and_leaves_no_torn_one(tmp_path, monkeypatch):

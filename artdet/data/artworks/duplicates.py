@@ -29,11 +29,13 @@ class DuplicateGroup:
         places: of the files in the list that was given, ascending.
         exact: whether all have the same bytes.
         distance: the most bits in which the hashes of two that were linked differ.
+        copies: those of the places whose file has the same bytes as an earlier one of the group.
     """
 
     places: tuple[int, ...]
     exact: bool
     distance: int
+    copies: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,5 +141,11 @@ def _groups(
         distances[root] = max(distances.get(root, 0), distance)
     for root, places in members.items():
         if len(places) > 1:
-            is_exact = len({hashes[place].sha256 for place in places}) == 1
-            yield DuplicateGroup(tuple(read[place] for place in places), is_exact, distances[root])
+            earliest: dict[str, int] = {}
+            copies = [place for place in places if earliest.setdefault(hashes[place].sha256, place) != place]
+            yield DuplicateGroup(
+                tuple(read[place] for place in places),
+                len(earliest) == 1,
+                distances[root],
+                tuple(read[place] for place in copies),
+            )

@@ -9,7 +9,7 @@ from pathlib import Path
 from artdet.config import find_yaml, read_yaml, validated, yaml_names
 from artdet.data.artworks.answers import Rule
 from artdet.data.artworks.collection import Artworks
-from artdet.data.artworks.label_table import FOLDER_COLUMN, LabelTable, read_table, tables_in
+from artdet.data.artworks.label_table import FOLDER_COLUMN, LabelTable, plain_name, read_table, tables_in
 from artdet.data.artworks.settings import LabelFormat, LabelSource, TaskFile
 from artdet.data.artworks.union import Union
 from artdet.data.sources import DATA_VARIABLE, data_folder, data_place
@@ -46,11 +46,24 @@ def load_artworks(source: str, tasks: Sequence[Task]) -> Artworks:
         for rule in rules:
             union.add(table, rule)
     if not any(union.answers.values()):
-        raise InputError(
-            f"The source {table.name} answers none of the tasks {', '.join(task.name for task in tasks)}; its columns "
-            f"are {', '.join(table.columns)}. Give a column the name of a task and write its classes there."
-        )
+        raise _no_answer(table, tasks, union)
     return union.artworks(tuple(tasks))
+
+
+def _no_answer(table: LabelTable, tasks: Sequence[Task], union: Union) -> InputError:
+    names = ", ".join(task.name for task in tasks)
+    if not union.answers:
+        return InputError(
+            f"The source {table.name} answers none of the tasks {names}; its columns are {', '.join(table.columns)}. "
+            "Give a column the name of a task and write its classes there."
+        )
+    strange = [note for note in union.notes if note.startswith(tuple(f"{name}: " for name in union.answers))]
+    classes = next((", ".join(task.classes) for task in tasks if task.name in union.answers and task.classes), "")
+    return InputError(
+        f"The source {table.name} has no answer to {', '.join(union.answers)} that can be used"
+        + (f" ({'; '.join(strange)})" if strange else "")
+        + f". Write there what is known{f': {classes}' if classes else ''}."
+    )
 
 
 def load_table(source: str, *, beside: Path | None = None) -> LabelTable:
@@ -155,8 +168,13 @@ def _rules(task: Task, table: LabelTable, source: str) -> list[Rule]:
         plain = Rule.plain(task, file.column or task.name, file)
     else:
         plain = Rule.plain(task, task.name)
-    if plain.column not in table.columns and task.name in table.columns:
-        plain = plain.on(task.name)
+    if plain.column not in table.columns:
+        plain = plain.on(_alike(plain.column, table) or _alike(task.name, table) or plain.column)
     if plain.column not in table.columns and table.columns == (FOLDER_COLUMN,):
         plain = plain.on(FOLDER_COLUMN)
     return [plain] if plain.column in table.columns else []
+
+
+def _alike(column: str, table: LabelTable) -> str | None:
+    """The first column of that name, whatever its case and punctuation."""
+    return next((name for name in table.columns if plain_name(name) == plain_name(column)), None)

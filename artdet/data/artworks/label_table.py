@@ -154,6 +154,8 @@ def _from_csv(source: LabelSource, path: Path, files: ImageFiles, nothing: froze
     delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
     lines = _lines(path, text, delimiter)
     header = tuple(cell.strip() for cell in next(lines, (0, []))[1])
+    if not header:
+        raise InputError(f"The table {path} is empty. Write a header with 'file' and the tasks, and a row an image.")
     columns = _renamed(source, header, path)
     at = _file_column(source, header, columns, path)
     rows = _Rows(tuple(name for place, name in enumerate(columns) if place != at and name))
@@ -181,7 +183,8 @@ def _say_odd(
             raise InputError(f"The table {path} has no rows with an image. Write a row an image below the header.")
         raise InputError(
             f"None of the {len(absent)} images that {path} names is there ({names_of(absent)}). "
-            "Say with 'images' in which folder they are, or with 'file' which column names them."
+            "Put the table into the folder of the images, or say in a yaml of the source with 'images' in which folder "
+            "they are, or with 'file' which column names them."
         )
     twice = [file for file, count in seen.items() if count > 1]
     others = [file for file in files.files if file not in seen]
@@ -206,7 +209,8 @@ def _file_column(source: LabelSource, header: Sequence[str], columns: Sequence[s
     found = next((plain.index(name) for name in FILE_COLUMNS if name in plain), None)
     if found is None:
         raise InputError(
-            f"{path} has no column with the images' files; its header is {', '.join(header)}. Name it with 'file'."
+            f"{path} has no column with the images' files; its header is {', '.join(header)}. Call that column 'file' "
+            "there, or name it with 'file' in a yaml of the source."
         )
     return found
 

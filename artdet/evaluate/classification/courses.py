@@ -61,8 +61,10 @@ def _lines(run: Run, folder: Path | None) -> Iterator[Mapping[str, Any]]:
 
 def _folders(run: Run, folder: Path | None) -> Iterator[Path]:
     """Folders of the run's models, as far as they are still there with the very weights that the run used."""
+    folders = run.info.get("model_folders") or {}
     for name, marks in (run.info.get("models") or {}).items():
         used = {value for key, value in marks.items() if key.startswith("weights_sha256")}
-        for place in (TRAINED / name, *([folder] if folder else [])):
+        named = Path(folders.get(name, TRAINED / name))
+        for place in (named, *([folder] if folder and folder != named else [])):
             if (place / MODEL_FILE).is_file() and file_sha256(place / MODEL_FILE) in used:
                 yield place

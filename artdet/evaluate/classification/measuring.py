@@ -25,6 +25,9 @@ from artdet.tasks import Task
 ALL = "all"
 """The group of all images in differences."""
 
+_TOP = 3
+"""Of so many classes ``top3`` has to know the order."""
+
 _Key = tuple[str, str]
 """Group and metric."""
 
@@ -61,6 +64,8 @@ def measure(
     scores, truth = answers.scores[there], targets[there]
     figures = task_figures(task, scores, truth)
     values = {key: value for key, value in _values(figures) if not math.isnan(value)}
+    if answers.listed is not None and answers.listed < _TOP:
+        values.pop((ALL, "top3"), None)  # which classes come next was not kept
     samples = {}
     if resamples and len(truth):
         weights = draw_resamples(len(truth), resamples, seed=seed)

@@ -106,9 +106,10 @@ def _of_task(task: TaskResult) -> Iterator[str]:
         return
     if task.kind == "label":
         accuracy, top3 = task.figures["accuracy"], task.figures["top3"]
+        among = "" if top3.value is None else f", {share(top3.value)} have it among the three likeliest"
         yield (
             f"{where}{share(accuracy.value or 0)} are given the right one of {len(task.classes)} classes "
-            f"({_with_range('accuracy', accuracy)}), {share(top3.value or 0)} have it among the three likeliest."
+            f"({_with_range('accuracy', accuracy)}){among}."
         )
     else:
         measured_by = _with_range("map", task.figures["map"])

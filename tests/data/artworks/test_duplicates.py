@@ -35,6 +35,7 @@ def test_nothing():
 def test_copies_and_others_of_the_same_look(pictures):
     found = duplicates(pictures)
     assert [(group.places, group.exact) for group in found.groups] == [((3, 10), True), ((5, 11), False)]
+    assert [group.copies for group in found.groups] == [(10,), ()]
     assert 0 <= found.groups[1].distance <= NEAR
     assert [group.places for group in duplicates(pictures, near=None).groups] == [(3, 10)]
 

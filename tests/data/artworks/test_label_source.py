@@ -64,7 +64,27 @@ def test_folders_of_classes(make_pictures):
 
 def test_nothing_to_evaluate(make_pictures):
     root = make_pictures("x/a.png", "y/b.png")
-    with pytest.raises(InputError, match="answers none of the tasks genre"):
+    with pytest.raises(InputError, match="no answer to genre that can be used"):
+        load_artworks(str(root), [GENRE])
+
+
+def test_values_that_are_no_classes_are_told_with_the_classes(museum):
+    root = museum("file;genre", "a.png;Gotik", "b.png;")
+    with pytest.raises(
+        InputError, match=r"1 values of museum, column genre.*'Gotik'.*known: " + ", ".join(GENRE.classes)
+    ):
+        load_artworks(str(root), [GENRE])
+
+
+def test_a_column_is_known_whatever_its_case(museum):
+    assert load_artworks(str(museum("file;Genre", "a.png;portrait")), [GENRE]).known("genre").tolist() == [True]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_empty_table(museum, text):
+    root = museum("file,genre", "a.png,portrait")
+    (root / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match=r"labels.csv is empty\. Write a header"):
         load_artworks(str(root), [GENRE])
 
 

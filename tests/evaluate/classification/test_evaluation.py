@@ -81,6 +81,8 @@ def test_the_rest_of_cut_answers_is_shared(make, measured):
     assert report.runs[0].tasks[0].figures["loss"].value == pytest.approx(whole.runs[0].tasks[0].figures["loss"].value)
     assert any("kept only the likeliest classes of genre" in note for note in report.notes)
     assert not any("kept only" in note for note in whole.notes)
+    told = {each.name: each.tasks[0].figures["top3"].value for each in (*report.runs, *whole.runs)}
+    assert told == {"run": None, "whole": 1.0}  # the order of what was not kept is unknown
 
 
 def test_what_could_not_be_read_is_left_out(make, measured):
@@ -122,18 +124,20 @@ def test_records_that_do_not_fit_are_named(make, measured, answers, words):
         measured(made)
 
 
-def test_learning_curves_come_from_the_folder_of_the_model(make, measured, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["runs/train/mine", "elsewhere/mine"])
+def test_learning_curves_come_from_the_folder_of_the_model(make, measured, tmp_path, monkeypatch, place):
     figures = [{"task": "genre", "kind": "label", "figures": {"accuracy": 0.5}}]
     lines = [
         {"number": n, "losses": {"loss": 2 / n}, "validation": {"loss": 3 / n}, "figures": figures} for n in (1, 2)
     ]
-    folder = tmp_path / "runs" / "train" / "mine"
+    folder = tmp_path / place
     folder.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"num')
     (folder / "model.safetensors").write_bytes(b"weights")
     monkeypatch.chdir(tmp_path)
     marks = {"weights_sha256": hashlib.sha256(b"weights").hexdigest()}
-    same, other = make(models={"mine": marks}), make("other", models={"mine": {"weights_sha256": "another"}})
+    said = {"model_folders": {"mine": str(folder)}} if place.startswith("elsewhere") else {}
+    same, other = make(models={"mine": marks}, **said), make("other", models={"mine": {"weights_sha256": "another"}})
     report = measured(same, other, bootstrap=0)
     told = {course.name: (course.epochs, course.values) for course in report.runs[0].courses}
     assert told == {
