@@ -22,7 +22,7 @@ help:
 	@echo "make clean     remove .venv and .cache"
 
 demo: .venv/ready-run
-	@$(BIN)/artdet predict examples/paintings --draw
+	@$(BIN)/artdet predict examples/paintings --draw --overwrite
 	@echo
 	@echo "The paintings with boxes are in $(DEMO_RUN)/pictures"
 
