@@ -8,7 +8,7 @@ from pathlib import Path
 from artdet.data.sources import data_folder
 from artdet.fetching import iconart, photographs
 from artdet.fetching.archive import Watch, unwatched
-from artdet.fetching.folder import Manifest, intact, only_one, read_manifest
+from artdet.fetching.folder import Manifest, intact, only_one_fetches, read_manifest
 from artdet.fetching.plan import SETS, Request
 from artdet.taxonomy import Taxonomy
 
@@ -65,7 +65,7 @@ def fetch(request: Request, *, taxonomy: Taxonomy, watch: Watch = unwatched) -> 
         RunError: if files cannot be written.
     """
     folder = folder_of(request)
-    with only_one(folder):
+    with only_one_fetches(folder):
         manifest = read_manifest(folder)
         with watch(f"checking {request.set}", len(manifest.files), unit="files") as advance:
             advance(0)

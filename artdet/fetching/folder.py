@@ -11,23 +11,22 @@ manifest.json  checksums of all these; written last
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from artdet.atomic import cannot_write, make_folder, whole_file
+from artdet.atomic import cannot_write, whole_file
 from artdet.data.raw import RawImage
 from artdet.errors import ImageError, InputError
 from artdet.fetching.archive import file_digest
 from artdet.fetching.plan import Request
 from artdet.images.reader import read_image
+from artdet.locks import only_one
 
 IMAGES, LABELS, MANIFEST = "images", "labels.json", "manifest.json"
 TABLES, CHOSEN, INCOMING = ".tables", ".chosen", ".incoming"
-_LOCK = ".lock"
 _VERSION = 1
 _DECIMALS = 4  # of a pixel
 
@@ -160,34 +159,11 @@ def _annotations(
             yield {**entry, "difficult": 1} if box.difficult else entry
 
 
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one_fetches(folder: Path) -> AbstractContextManager[None]:
     """Lets one process at a time work in a folder; the system takes the lock from a process that was killed.
 
     Raises:
         InputError: if another one is at work there.
         RunError: if the folder cannot be written.
     """
-    make_folder(folder)
-    try:
-        stream = (folder / _LOCK).open("a+b")
-    except OSError as error:
-        raise cannot_write(folder / _LOCK, error) from error
-    with stream:
-        if not _locked(stream.fileno()):
-            raise InputError(f"Another artdet is fetching into {folder}. Wait for it to end.")
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    if os.name != "posix":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network disks have no locks
-        return True
-    return True
+    return only_one(folder, InputError(f"Another artdet is fetching into {folder}. Wait for it to end."))

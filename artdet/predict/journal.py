@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from artdet.atomic import cannot_write, whole_file
 from artdet.errors import RunError
+from artdet.locks import only_one
 from artdet.runs import PREDICTIONS_FILE, Record, complete_lines
-
-LOCK_FILE = ".lock"
-
-_PATIENCE = 5.0
-"""Seconds that a run waits for another in its folder: one that was just killed keeps its lock until it is cleared away.
-"""
 
 
 class Journal:
@@ -128,38 +122,7 @@ def drop_failures(folder: Path) -> int:
     return dropped
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs in one folder are the user's own care there.
-        yield
-        return
-    try:
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
-        try:
-            _wait_for(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise RunError(
-                f"another artdet is writing to {folder}. Wait for it, or name another folder with --out."
-            ) from error
-        except OSError:
-            pass  # Some network file systems have no locks.
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _wait_for(take: Callable[[], None]) -> None:
-    """Takes a lock; one that is held for longer than ``_PATIENCE`` raises BlockingIOError."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return take()
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise
-            time.sleep(0.05)
+def _locked(folder: Path) -> AbstractContextManager[None]:
+    return only_one(
+        folder, RunError(f"another artdet is writing to {folder}. Wait for it, or name another folder with --out.")
+    )

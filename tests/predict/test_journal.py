@@ -4,7 +4,6 @@ from contextlib import ExitStack
 
 import pytest
 
-import artdet.predict.journal as journal_module
 from artdet.errors import RunError
 from artdet.predict.journal import Journal, drop_failures, open_journal
 from artdet.runs import PREDICTIONS_FILE, Box, Record
@@ -65,7 +64,7 @@ def test_twins_are_found_by_their_bytes_also_after_a_resume(tmp_path):
 
 
 def test_two_writers_keep_out_of_each_others_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal_module, "_PATIENCE", 0.1)
+    monkeypatch.setattr("artdet.locks._PATIENCE", 0.1)
     with open_journal(tmp_path), pytest.raises(RunError, match="another artdet is writing"), open_journal(tmp_path):
         pass
     with open_journal(tmp_path):
