@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from artdet.cli.run_options import run_options
+
 
 @click.command(short_help="Tell genre, style, period and the like of pictures.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -32,9 +34,7 @@ import click
     help="Views of every picture, whose answers are averaged: better, and slower.",
 )
 @click.option("--explain", is_flag=True, help="Also write pictures of where the answers come from (Grad-CAM).")
-@click.option("--recursive", is_flag=True, help="Look into folders within folders.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N, mps or auto.")
+@run_options
 @click.option(
     "--engine",
     type=click.Choice(["auto", "openvino", "onnx", "torch"]),
@@ -48,26 +48,6 @@ import click
     default="auto",
     show_default=True,
     help="auto is float32; bfloat16 is quicker where the machine has it, and moves probabilities by a few hundredths.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(1),
-    default=16,
-    show_default=True,
-    metavar="N",
-    help="Images that go through together; changes no result.",
-)
-@click.option(
-    "--resume/--overwrite", default=True, help="Go on in an existing run folder (the default), or start it anew."
-)
-@click.option("--retry-failed", is_flag=True, help="When going on, try images that could not be read again.")
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=1_000_000_000,
-    show_default=True,
-    metavar="N",
-    help="Refuse larger pictures.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(*, resume: bool, explain: bool, as_json: bool, crops: str, **options: Any) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
+from artdet.cli.run_options import run_options
+
 
 @click.command(short_help="Find what pictures depict.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--ensemble", default="default", show_default=True, metavar="NAME|FILE", help="Detectors, fusion, rules.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/predict/NAME]")
 @click.option("--draw", is_flag=True, help="Also write pictures with the boxes drawn.")
-@click.option("--recursive", is_flag=True, help="Look into folders within folders.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
+@run_options
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
@@ -23,7 +24,6 @@ import click
     help="Drop boxes below S, in place of the ensemble's thresholds.",
 )
 @click.option("--tta", is_flag=True, help="Look at every image mirrored and at several sizes: better, and slower.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N, mps or auto.")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "openvino", "onnx", "torch"]),
@@ -38,27 +38,7 @@ import click
     show_default=True,
     help="auto is what is quickest: bfloat16 where OpenVINO and the CPU have it.",
 )
-@click.option(
-    "--batch",
-    type=click.IntRange(1),
-    default=16,
-    show_default=True,
-    metavar="N",
-    help="Images that go through together; changes no result.",
-)
-@click.option(
-    "--resume/--overwrite", default=True, help="Go on in an existing run folder (the default), or start it anew."
-)
-@click.option("--retry-failed", is_flag=True, help="When going on, try images that could not be read again.")
 @click.option("--keep-members", is_flag=True, help="Also keep each detector's own boxes before fusion.")
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=1_000_000_000,
-    show_default=True,
-    metavar="N",
-    help="Refuse larger pictures.",
-)
 @click.option(
     "--set",
     "overrides",
