@@ -64,6 +64,18 @@ class AnchorNetwork(torch.nn.Module):
         sizes = (out[..., 2:4] * 2) ** 2 * anchors
         return torch.cat([centres, sizes, out[..., 4:5] * out[..., 5:]], dim=-1)
 
+    def answers(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Boxes (B, A, 4), xyxy in pixels, and scores (B, A, 80) at the A positions of all levels.
+
+        Of the three anchors of a position, the box is that of the surest and each score the highest.
+        """
+        found = [self.candidates(level, maps).flatten(1, 2) for level, maps in enumerate(features)]
+        candidates = torch.cat(found, dim=1)  # (B, A, 3, 84)
+        place = candidates[..., 4:].amax(dim=3).argmax(dim=2)[..., None, None].expand(-1, -1, 1, 4)
+        x, y, w, h = candidates[..., :4].gather(2, place).squeeze(2).unbind(-1)
+        boxes = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], dim=-1)
+        return boxes, candidates[..., 4:].amax(dim=2)
+
 
 def _convolution(weight: torch.Tensor, bias: torch.Tensor) -> torch.nn.Conv2d:
     layer = torch.nn.Conv2d(weight.shape[1], weight.shape[0], 1)

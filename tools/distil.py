@@ -1,9 +1,10 @@
 """A YOLOv5u-n that begins with what COCO's YOLOv5n knows: the same body, and a new head that gives the same answers.
 
-The head of the original network has anchors and does not fit today's. A start that keeps only the body has to learn
-again what a cow is; here the new head learns it from the old one's answers, position by position, without any labels
-(Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015). Classes that COCO does not have stay as
-they begin. For example:
+The head of the original network has anchors, and that of ``yolov5nu.pt`` is wider than one for fewer classes: neither
+fits. A start that keeps only the body has to learn again what a cow is; here the new head learns it from the old one's
+answers, position by position, without any labels (Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural
+Network", 2015). What fits of the old head is kept as it is. Classes that COCO does not have stay as they begin. For
+example:
 
     python tools/distil.py yolov5n_coco.safetensors runs/start animals cow dog ship --images ../shared/data/photos
 
@@ -24,6 +25,7 @@ import cv2
 import numpy as np
 import torch
 import yaml
+from anchor_free_network import AnchorFreeNetwork
 from anchor_network import STRIDES, AnchorNetwork
 from safetensors.torch import save_file
 
@@ -34,13 +36,14 @@ from artdet.labelmaps import LabelMap
 from artdet.taxonomy import Taxonomy
 from artdet.training.pictures import Pictures
 
+Teacher = AnchorNetwork | AnchorFreeNetwork
 BOX_FLOOR = 0.1  # answers of which the teacher is less sure teach no box
 GREY = 114
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("teacher", type=Path)
+    parser.add_argument("teacher", type=Path, help="safetensors of YOLOv5 v7.0, or a .pt of ultralytics that you trust")
     parser.add_argument("out", type=Path)
     parser.add_argument("classes", nargs="+")
     parser.add_argument("--images", type=Path, nargs="+", required=True)
@@ -54,7 +57,8 @@ def main() -> None:
     torch.set_num_threads(cpu_threads())
     paths = images_below(options.images, options.hold_out)
     columns = columns_of(options.classes)
-    teacher = AnchorNetwork(options.teacher).requires_grad_(False)
+    network = AnchorFreeNetwork if options.teacher.suffix == ".pt" else AnchorNetwork
+    teacher = network(options.teacher).requires_grad_(False)
     student = student_of(teacher, len(options.classes))
     learn(student, teacher, columns, paths, options)
     save(student, options, len(paths))
@@ -74,16 +78,22 @@ def columns_of(classes: list[str]) -> list[list[int]]:
     return [np.flatnonzero(ids == taxonomy.id_of(name)).tolist() for name in classes]
 
 
-def student_of(teacher: AnchorNetwork, classes: int) -> torch.nn.Module:
-    """The network of today with the body of the teacher, of which the head alone learns."""
+def student_of(teacher: Teacher, classes: int) -> torch.nn.Module:
+    """The network of today with the body of the teacher and the parts of its head that fit; the others alone learn."""
     from ultralytics.cfg import get_cfg
     from ultralytics.nn.tasks import DetectionModel
 
     student = DetectionModel("yolov5n.yaml", nc=classes, verbose=False)
     for place, layer in enumerate(teacher.layers):
         student.model[place].load_state_dict(layer.state_dict())
-    student.requires_grad_(False)
-    student.model[-1].requires_grad_(True)
+    student.requires_grad_(False).eval()
+    head, old = student.model[-1], dict(teacher.head.named_modules())
+    for name in ("cv2", "cv3"):  # boxes, classes
+        branch, taken = getattr(head, name), name in old and old[name].state_dict()
+        if taken and {k: v.shape for k, v in taken.items()} == {k: v.shape for k, v in branch.state_dict().items()}:
+            branch.load_state_dict(taken)
+        else:
+            branch.requires_grad_(True)
     student.args = get_cfg()
     return student.to(memory_format=torch.channels_last)
 
@@ -95,7 +105,7 @@ class TeacherAssigner(torch.nn.Module):
     scores: torch.Tensor
     sure: torch.Tensor
 
-    def set(self, teacher: AnchorNetwork, features: list[torch.Tensor], columns: list[list[int]]) -> None:
+    def set(self, teacher: Teacher, features: list[torch.Tensor], columns: list[list[int]]) -> None:
         """Takes the teacher's answers for the images whose features these are.
 
         Args:
@@ -103,17 +113,8 @@ class TeacherAssigner(torch.nn.Module):
             features: of its body, one (B, C, H, W) per level.
             columns: for each class of the student, the teacher's classes that it is.
         """
-        found = [
-            teacher.candidates(level, maps).flatten(1, 2)  # (B, H * W, 3, 84)
-            for level, maps in enumerate(features)
-        ]
-        answers = torch.cat(found, dim=1)
-        best = answers[..., 4:].amax(dim=3)  # (B, A, 3)
-        place = best.argmax(dim=2)[..., None, None].expand(-1, -1, 1, 4)
-        x, y, w, h = answers[..., :4].gather(2, place).squeeze(2).unbind(-1)
-        self.boxes = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], dim=-1)
-        self.sure = best.amax(dim=2)
-        of_class = answers[..., 4:].amax(dim=2)  # (B, A, 80)
+        self.boxes, of_class = teacher.answers(features)
+        self.sure = of_class.amax(dim=2)
         nothing = torch.zeros_like(self.sure)
         self.scores = torch.stack([of_class[..., own].amax(dim=-1) if own else nothing for own in columns], dim=-1)
 
@@ -139,7 +140,7 @@ def losses(
 
 def learn(
     student: torch.nn.Module,
-    teacher: AnchorNetwork,
+    teacher: Teacher,
     columns: list[list[int]],
     paths: list[Path],
     options: argparse.Namespace,
@@ -149,13 +150,14 @@ def learn(
     loss, assigner = v8DetectionLoss(student), TeacherAssigner()
     known = torch.tensor([bool(own) for own in columns]).float()
     head = student.model[-1]  # type: ignore[index]
-    optimizer = torch.optim.AdamW(head.parameters(), lr=options.learning_rate, weight_decay=5e-4)
+    learning = [weights for weights in head.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=options.learning_rate, weight_decay=5e-4)
     steps = options.epochs * (len(paths) // options.batch)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps, pct_start=0.05)
     teacher.to(memory_format=torch.channels_last)
-    student.train()
-    for layer in student.model[:-1]:  # type: ignore[index]
-        layer.eval()  # the body is the teacher's: its statistics stay
+    head.training = True  # to give its answers raw; what is the teacher's keeps its statistics
+    for branch in (head.cv2, head.cv3):
+        branch.train(any(weights.requires_grad for weights in branch.parameters()))
     sums = np.zeros(3)
     for step, pixels in zip(range(steps), batches(paths, options), strict=False):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from artdet.data.checks import BoxTable, Measured, box_table, checked, measured
 from artdet.data.dataset import Dataset, Sample
 from artdet.data.fields import FieldRules
 from artdet.data.problems import Finding, Problems
-from artdet.data.raw import RawImage, RawSet
+from artdet.data.raw import RawBox, RawImage, RawSet
+from artdet.data.relabelling import relabelled
 from artdet.data.settings import SourceFile
 from artdet.detections import Detections
 from artdet.errors import LabelError, did_you_mean
@@ -32,11 +33,17 @@ class _Labels:
         ids: name in the source -> id of the taxonomy or ``IGNORED_ID``.
         declared: ids that the names lead to: what was looked for, where nothing else tells.
         exhaustive: ids that the settings of the source give for all its images.
+        ours: name of the taxonomy -> id.
     """
 
     ids: dict[str, int]
     declared: frozenset[int]
     exhaustive: frozenset[int] | None
+    ours: Mapping[str, int]
+
+    def of(self, box: RawBox) -> int:
+        """Id of a box's class, or ``IGNORED_ID``."""
+        return self.ids[box.name] if box.label is None else self.ours[box.label]
 
 
 def assemble(raw: RawSet, source: SourceFile, *, name: str, taxonomy: Taxonomy, problems: Problems) -> Dataset:
@@ -55,10 +62,12 @@ def assemble(raw: RawSet, source: SourceFile, *, name: str, taxonomy: Taxonomy, 
         InputError: if nothing can be found out about the images' sizes, or the table of fields cannot be used.
     """
     images = _each_once(raw.images, problems)
+    if source.relabelled is not None:
+        images = relabelled(images, Path(source.relabelled), taxonomy, problems)
     labels = _labels(images, raw.vocabulary, source, name, taxonomy)
     rules = FieldRules.of(source, images, where=name)
     kept = measured(images, raw.root, problems)
-    boxes = checked(box_table(kept, labels.ids), kept, taxonomy.names, problems)
+    boxes = checked(box_table(kept, labels.of), kept, taxonomy.names, problems)
     rows = boxes.of_images(len(kept))
     samples = [_sample(entry, own, labels, rules, taxonomy) for entry, own in zip(kept, rows, strict=True)]
     for sample, entry in zip(samples, kept, strict=True):
@@ -121,7 +130,8 @@ def _labels(
     said = {label for image in images for label in image.labelled or ()}
     _check_exhaustive([*(source.exhaustive or ()), *sorted(said)], name, taxonomy)
     exhaustive = None if source.exhaustive is None else taxonomy.ids_of(source.exhaustive)
-    return _Labels(ids, frozenset(label for label in ids.values() if label != IGNORED_ID), exhaustive)
+    declared_ids = frozenset(label for label in ids.values() if label != IGNORED_ID)
+    return _Labels(ids, declared_ids, exhaustive, {name: at for at, name in enumerate(taxonomy.names)})
 
 
 def _check_own_names(names: Sequence[str], where: str, taxonomy: Taxonomy) -> None:

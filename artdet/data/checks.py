@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artdet.data.problems import Problems
-from artdet.data.raw import RawImage
+from artdet.data.raw import RawBox, RawImage
 from artdet.errors import ImageError, InputError
 from artdet.images.header import image_sizes
 from artdet.labelmaps import IGNORED_ID
@@ -107,16 +107,16 @@ def _size_of_file(image: RawImage, found: Size | ImageError, problems: Problems)
     return found if same_shape else None
 
 
-def box_table(images: Sequence[Measured], ids: Mapping[str, int]) -> BoxTable:
+def box_table(images: Sequence[Measured], label_of: Callable[[RawBox], int]) -> BoxTable:
     """The boxes of all images as they stand in the source, without those of ignored classes.
 
     Args:
         images: with their boxes.
-        ids: name in the source -> id of the taxonomy or ``IGNORED_ID``.
+        label_of: id of the taxonomy or ``IGNORED_ID``.
     """
     rows = [
-        (index, ids[box.name], box) for index, entry in enumerate(images) for box in entry.image.boxes
-        if ids[box.name] != IGNORED_ID
+        (index, label, box) for index, entry in enumerate(images) for box in entry.image.boxes
+        if (label := label_of(box)) != IGNORED_ID
     ]  # fmt: skip
     return BoxTable(
         np.array([index for index, _, _ in rows], dtype=np.int64),

@@ -59,6 +59,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "sizes_from_annotation": Kind("images that are not at hand, sizes taken from the annotation"),
         "first_pixel": Kind("boxes that start at pixel 0, so the source counts from 0 and not from 1 as VOC does"),
         "list_contradicts": Kind("images that contradict the list (listed as empty but with boxes, or the reverse)"),
+        "no_such_object": Kind("boxes that were to be called otherwise and are not there"),
         "encoding": Kind("files are not UTF-8 text and were read as Windows-1252; check their accents"),
         "copy": Kind("images that are byte for byte copies of others"),
     }

@@ -19,12 +19,14 @@ class RawBox:
         name: the source's own class name.
         box: (x1, y1, x2, y2), continuous edges, unchecked: in pixels of the size that the annotation states (of the
             upright image where it states none), or in shares of width and height where the image is ``relative``.
+        label: class of ours, where a second look told one; it counts instead of the name.
     """
 
     name: str
     box: tuple[float, float, float, float]
     crowd: bool = False
     difficult: bool = False
+    label: str | None = None
 
 
 @dataclass(frozen=True)

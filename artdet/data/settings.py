@@ -26,6 +26,8 @@ class SourceFile(StrictModel):
             needs no annotation) behind it. Only listed images belong to the source.
         classes: file of the class names (YOLO ``classes.txt`` or ``data.yaml``, Open Images' class descriptions).
         label_map: a shipped map or a file; none where the names are the taxonomy's own.
+        relabelled: a CSV file with the columns file, object (number of a box in its image, from 1, in the order of the
+            annotation) and label (of ours), which counts for that box instead of its name.
         exhaustive: classes, of ours, that were boxed wherever they appear. All others are neither hit nor miss in this
             source. By default every class that the source's names lead to.
         fields: name of a field -> regular expression with one group, searched in the image's path: style, artist, year.
@@ -45,6 +47,7 @@ class SourceFile(StrictModel):
     image_list: str | None = None
     classes: str | None = None
     label_map: str | None = None
+    relabelled: str | None = None
     exhaustive: tuple[str, ...] | None = None
     fields: dict[str, str] = Field(default_factory=dict)
     table: str | None = None

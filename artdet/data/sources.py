@@ -115,7 +115,11 @@ def _from_yaml(path: Path, format: str | None) -> SourceFile:
         content = {**content, "format": format}
     settings = validated(SourceFile, content, where=str(path))
     place = data_place(settings.path, path, origin=settings.origin)
-    update = {"path": str(place), "label_map": _label_map(settings.label_map, place, path)}
+    update = {
+        "path": str(place),
+        "label_map": _label_map(settings.label_map, place, path),
+        "relabelled": settings.relabelled and _beside("relabelled", settings.relabelled, place, path),
+    }
     return _with_images(settings.model_copy(update=update))
 
 
@@ -129,14 +133,15 @@ def _with_images(settings: SourceFile) -> SourceFile:
 
 def _label_map(name: str | None, data: Path, yaml: Path) -> str | None:
     """A label map of the source's own is a file beside its data or its yaml."""
-    if name is None or not name.endswith(_YAML):
-        return name
+    return _beside("label_map", name, data, yaml) if name is not None and name.endswith(_YAML) else name
+
+
+def _beside(key: str, name: str, data: Path, yaml: Path) -> str:
+    """A file beside the data or the yaml of a source."""
     places = [(data.parent if data.is_file() else data) / name, yaml.parent / name]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        raise ConfigError(
-            f"{yaml}: label_map: there is no file {places[0]}, and none beside this yaml. Check the name."
-        )
+        raise ConfigError(f"{yaml}: {key}: there is no file {places[0]}, and none beside this yaml. Check the name.")
     return str(found)
 
 
