@@ -31,6 +31,7 @@ from safetensors.torch import save_file
 
 from artdet.data.category import load_category
 from artdet.data.merge import merged
+from artdet.detectors.yolo import categories_of
 from artdet.devices import cpu_threads
 from artdet.labelmaps import LabelMap
 from artdet.taxonomy import Taxonomy
@@ -72,10 +73,11 @@ def images_below(folders: list[Path], hold_out: str) -> list[Path]:
 
 
 def columns_of(classes: list[str]) -> list[list[int]]:
-    """For each class, the numbers of the COCO classes that it is."""
+    """For each class, the numbers of the COCO classes that it is; a category is all of its classes."""
     taxonomy = Taxonomy.load()
     ids = LabelMap.load("coco80").ids([str(number) for number in range(80)], taxonomy)
-    return [np.flatnonzero(ids == taxonomy.id_of(name)).tolist() for name in classes]
+    own = [taxonomy.id_of(name) for name in classes]
+    return [np.flatnonzero((ids == label) | (categories_of(ids, taxonomy) == label)).tolist() for label in own]
 
 
 def student_of(teacher: Teacher, classes: int) -> torch.nn.Module:

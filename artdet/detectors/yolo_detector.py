@@ -67,7 +67,8 @@ class YoloDetector:
         engine: runs it.
         settings: of the member.
         class_ids: (C,), taxonomy id of each class of the network.
-        categories: (C,), classes with the same number are of one category: of boxes that overlap, one label stays.
+        categories: (C,), taxonomy id of the category of each: of boxes that overlap in one, one label stays; see
+            :func:`artdet.detectors.yolo.categories_of`.
         image_size: in pixels of the longer side.
     """
 
@@ -84,6 +85,8 @@ class YoloDetector:
         self._settings = settings
         self._class_ids = class_ids
         self._categories = categories
+        is_category = class_ids == categories
+        self._below = is_category[:, None] & ~is_category & (categories[:, None] == categories)
         self._image_size = -(-image_size // engine.info.stride) * engine.info.stride
         self.labels = frozenset(int(label) for label in class_ids if label != IGNORED_ID)
 
@@ -119,7 +122,7 @@ class YoloDetector:
         if self._engine.info.end_to_end:
             boxes, scores, classes = output[:, :4], output[:, 4], output[:, 5].astype(np.int64)
         else:
-            boxes, scores, classes = candidates(output, max(own.min_score, SCORE_FLOOR))
+            boxes, scores, classes = candidates(output, max(own.min_score, SCORE_FLOOR), self._below)
             keep = nms(boxes, scores, own.nms_iou, groups=self._categories[classes])[: own.max_detections]
             boxes, scores, classes = boxes[keep], scores[keep], classes[keep]
         return to_detections(

@@ -51,10 +51,19 @@ class DetectorClasses:
         below: NDArray[np.bool_] = (self.ids[:, None] == self.categories[None, :]) & self.fine[None, :]
         return below
 
+    @property
+    def generals(self) -> NDArray[np.int64]:
+        """(K,), the place of each class's category; its own, where the detector does not have that.
+
+        >>> DetectorClasses.of(("animals", "ship", "cow"), Taxonomy.load()).generals.tolist()
+        [0, 1, 0]
+        """
+        return np.where(self.below.any(axis=0), self.below.argmax(axis=0), np.arange(len(self.names)))
+
     def general(self, place: int) -> str | None:
         """Name of the category of a fine class, where the detector has it."""
-        found = np.flatnonzero(self.below[:, place])
-        return self.names[int(found[0])] if len(found) else None
+        general = int(self.generals[place])
+        return None if general == place else self.names[general]
 
 
 @dataclass(frozen=True, eq=False)

@@ -167,6 +167,24 @@ def test_candidates_agree_with_a_plain_loop():
     assert [len(part) for part in candidates(output, 1.1)] == [0, 0, 0]
 
 
+def test_a_box_of_a_category_gets_a_class_that_is_at_least_half_as_sure():
+    below = np.zeros((4, 4), dtype=bool)
+    below[0, [1, 2]] = True  # of the first, the second and third are classes; the fourth is another category
+    scores = {
+        "half as sure": ((0.8, 0.1, 0.4, 0.0), 2),
+        "less": ((0.8, 0.39, 0.3, 0.7), 0),
+        "another category": ((0.3, 0.2, 0.1, 0.5), 3),
+        "surer": ((0.3, 0.2, 0.6, 0.5), 2),
+        "the best of two": ((0.9, 0.6, 0.5, 0.0), 1),
+    }
+    output = np.array([(9, 9, 4, 4, *row) for row, _ in scores.values()], dtype=np.float32).T
+    _, found, classes = candidates(output, 0.2, below)
+    assert dict(zip(scores, classes.tolist(), strict=True)) == {name: number for name, (_, number) in scores.items()}
+    assert found.tolist() == [max(np.float32(row)) for row, _ in scores.values()]
+    assert [len(part) for part in candidates(output, 1.1, below)] == [0, 0, 0]
+    assert candidates(output, 0.2)[2].tolist() == [0, 0, 3, 2, 0]
+
+
 def test_the_export_is_made_once_and_a_killed_one_is_made_again(taxonomy, cache):
     files = find_model("persons_v0", cache)
     path, info = exported(files, trusted=False)

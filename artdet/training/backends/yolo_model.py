@@ -14,12 +14,13 @@ from artdet.training.examples import DetectorClasses
 
 
 class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
-    """The usual loss, in which the absence of a class counts only where it was looked for.
+    """The usual loss, in which what is of a class is of its category too, and absence counts only where looked for.
 
-    The batch has ``labelled`` and ``covered``, bool (B, K); see :class:`artdet.training.examples.Example`. A box has
-    one label: one that carries a class is of no other class of its category. Where a box carries the category's own
-    label, nobody says whether it is one of its classes, unless these were looked for by themselves. Where there is no
-    box, a covered class is absent.
+    Boxes find their candidates by the output of their category, where the detector has one: a rare class takes none of
+    the category's, and the category is learnt as if there were no classes. The batch has ``labelled`` and ``covered``,
+    bool (B, K); see :class:`artdet.training.examples.Example`. A box that carries a class is of no other class of its
+    category. Where it carries the category's own label, nobody says whether it is one of its classes, unless these were
+    looked for by themselves. Where there is no box, a covered class is absent.
 
     Args:
         model: the network.
@@ -29,6 +30,7 @@ class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
     def __init__(self, model: torch.nn.Module, classes: DetectorClasses) -> None:
         super().__init__(model)
         self.bce = _WhereLookedFor(classes).to(self.device)
+        self.assigner = _ByCategory(self.assigner, self.bce, classes).to(self.device)
 
     def loss(self, preds: dict[str, torch.Tensor], batch: dict[str, Any]) -> Any:
         """Sum of the three losses, and each of them."""
@@ -36,11 +38,47 @@ class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
         return super().loss(preds, batch)
 
 
+class _ByCategory(torch.nn.Module):
+    """The usual assignment of boxes to candidates (TAL, Feng 2021), for the categories of the boxes' classes.
+
+    Args:
+        assigner: the usual one.
+        loss: takes the targets of the classes themselves.
+        classes: of the detector.
+    """
+
+    general: torch.Tensor
+
+    def __init__(self, assigner: torch.nn.Module, loss: _WhereLookedFor, classes: DetectorClasses) -> None:
+        super().__init__()
+        self.usual, self.loss = assigner, loss
+        self.register_buffer("general", torch.from_numpy(classes.generals))
+
+    def forward(
+        self, scores: torch.Tensor, boxes: torch.Tensor, points: torch.Tensor, labels: torch.Tensor, *rest: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Labels (B, A), boxes (B, A, 4), scores (B, A, K), whether there is a box (B, A) and which (B, A)."""
+        named = labels.squeeze(2).long()
+        found: tuple[torch.Tensor, ...] = self.usual(scores, boxes, points, self.general[named][..., None], *rest)
+        self.loss.specific = self._specific(found[2], named, found[4].long()) if named.shape[1] else None
+        return found
+
+    def _specific(self, targets: torch.Tensor, named: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+        """The targets (B, A, K), those of boxes that carry a class at the class."""
+        own = named.gather(1, which)
+        value = targets.gather(2, self.general[own][..., None])
+        return torch.zeros_like(targets).scatter_(2, own[..., None], value)
+
+
 class _WhereLookedFor(torch.nn.Module):
-    """Binary cross entropy (B, A, K) of each candidate and class, 0 where nobody knows the answer."""
+    """Binary cross entropy (B, A, K) of each candidate and class, 0 where nobody knows the answer.
+
+    ``specific`` are targets (B, A, K) besides those that the loss is called with: of classes below those.
+    """
 
     labelled: torch.Tensor
     covered: torch.Tensor
+    specific: torch.Tensor | None
     fine: torch.Tensor
     alike: torch.Tensor
 
@@ -48,8 +86,11 @@ class _WhereLookedFor(torch.nn.Module):
         super().__init__()
         self.register_buffer("fine", torch.from_numpy(classes.fine))
         self.register_buffer("alike", torch.from_numpy(classes.alike).float())
+        self.specific = None
 
     def forward(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if self.specific is not None:
+            targets = torch.maximum(targets, self.specific.to(targets.dtype))
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
         return loss * self.known(targets)
 

@@ -127,6 +127,35 @@ def test_what_is_unknown_has_no_gradient_and_the_rest_has_that_of_cross_entropy(
     torch.testing.assert_close(value[known], by_hand[known])
 
 
+def test_a_box_of_a_class_is_learnt_as_its_category_too(model, classes):
+    """The usual assignment sees categories alone; the class has the category's target besides."""
+    given = []
+
+    class Usual(torch.nn.Module):
+        def forward(self, scores, boxes, points, labels, *rest):
+            given.append(labels.squeeze(2).tolist())
+            targets = torch.zeros_like(scores)
+            if labels.shape[1]:
+                targets[0, 0, labels[0, 1, 0]] = 0.8  # the first candidate has the second box
+            which = torch.zeros(1, 2)
+            which[0, 0] = 1
+            return None, boxes, targets, targets.any(dim=2), which
+
+    loss = model._WhereLookedFor(classes)
+    assigner = model._ByCategory(Usual(), loss, classes)
+    labels = torch.tensor([[[CAT], [ANGEL], [PERSONS]]]).float()
+    found = assigner(torch.zeros(1, 2, 5), torch.zeros(1, 2, 4), None, labels, None, None)
+    assert given == [[[ANIMALS, PERSONS, PERSONS]]]
+    assert (found[2][0, 0, PERSONS], found[2].sum()) == (pytest.approx(0.8), pytest.approx(0.8))
+    assert (loss.specific[0, 0, ANGEL], loss.specific.sum()) == (pytest.approx(0.8), pytest.approx(0.8))
+    loss.labelled, loss.covered = looked_for(NAMES), looked_for(NAMES)
+    value = loss(torch.full((1, 2, 5), 3.0), found[2])
+    lowest = value[0, 0].argsort()[:2].tolist()
+    assert sorted(lowest) == sorted([PERSONS, ANGEL])
+    nothing = assigner(torch.zeros(1, 2, 5), torch.zeros(1, 2, 4), None, torch.zeros(1, 0, 1), None, None)
+    assert (nothing is None, loss.specific) == (False, None)
+
+
 @pytest.fixture(scope="module")
 def network(model, classes):
     from ultralytics.cfg import get_cfg
