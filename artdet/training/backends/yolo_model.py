@@ -27,6 +27,8 @@ class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
         classes: that it gives.
     """
 
+    assigner: torch.nn.Module
+
     def __init__(self, model: torch.nn.Module, classes: DetectorClasses) -> None:
         super().__init__(model)
         self.bce = _WhereLookedFor(classes).to(self.device)
