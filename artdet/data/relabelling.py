@@ -23,15 +23,16 @@ def relabelled(images: Sequence[RawImage], path: Path, taxonomy: Taxonomy, probl
         path: of a CSV table with the columns ``file`` (an image's path, as in the source), ``object`` (number of a box
             in it, from 1, in the order of the annotation) and ``label`` (a name of the taxonomy).
         taxonomy: of the labels.
-        problems: takes boxes that are not there.
+        problems: takes boxes that are not there; images that are not there belong to other parts of the set, but
+            not all of them.
 
     Raises:
-        InputError: if the table cannot be read, is none of these, or has none of the images.
+        InputError: if the table cannot be read or is none of these.
         LabelError: for a label that the taxonomy does not know.
     """
     labels = _read(path, taxonomy)
     if images and labels and labels.keys().isdisjoint(image.file for image in images):
-        raise InputError(f"The table {path} has none of the images ({images[0].file}, ...). Check its column 'file'.")
+        problems.add("no_such_object", f"none of the images of {path.name} is here", sum(map(len, labels.values())))
     return [_with_labels(image, labels.get(image.file, {}), problems) for image in images]
 
 
