@@ -30,7 +30,13 @@ MAPS = {"coco256": "coco80", "people_art_train": "people_art", "people_art_val":
         "coco2014": "coco", "coco2017": "coco", "open_images": "openimages"}  # fmt: skip
 FETCHED = {"coco2014", "coco2017", "iconart", "open_images"}
 COMPOSED = {"composed_animals", "composed_produce", "composed_structures"}
-OWN = {"examples", "artic_cc0", "people_art_objects", "people_art_animals"}  # boxes of ours, with our names
+OWN = {
+    "examples",
+    "artic_cc0",
+    "people_art_objects",
+    "people_art_animals",
+    "enluminures_animals",
+}  # boxes of ours, with our names
 AGAIN = {"enluminures": "enluminures", "people_art_train": "people_art", "people_art_val": "people_art"}
 ALL = [*YOLO, "byzart2k", "enluminures", "people_art_train", "people_art_val"]
 
