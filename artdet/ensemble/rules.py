@@ -1,4 +1,4 @@
-"""Rules of the Getty report that tidy up fused boxes: pure functions, applied in the order a YAML file lists them.
+"""Rules that tidy up fused boxes, most of them the Getty report's: pure functions, in the order a YAML file lists them.
 
 None raises the number of boxes, and applying one twice is the same as once. A new rule is a settings class, a function
 and a row in ``RULES``.
@@ -49,6 +49,14 @@ class DropFrameFilling(RuleSettings):
     share: float = Field(default=0.85, gt=0, le=1)
 
 
+class KeepSurest(RuleSettings):
+    """See :func:`keep_surest`; ``categories`` stand for themselves and all their classes."""
+
+    rule: Literal["keep_surest"] = "keep_surest"
+    categories: tuple[str, ...] = ("persons", "animals")
+    iou: float = Field(default=0.6, gt=0, le=1)
+
+
 class AppendUntouched(RuleSettings):
     """See :func:`append_untouched`; ``categories`` stand for themselves and all their classes."""
 
@@ -89,6 +97,23 @@ def drop_frame_filling(found: Detections, settings: DropFrameFilling, taxonomy: 
     return selected(found, ~(fills & among(found, taxonomy.ids_of(settings.labels))))
 
 
+def keep_surest(found: Detections, settings: KeepSurest, taxonomy: Taxonomy) -> Detections:
+    """Drops a box where a surer one of another of the categories overlaps it by over ``iou``: both are one thing.
+
+    A rider and the horse overlap less than that.
+    """
+    chosen = np.flatnonzero(among(found, taxonomy.expanded(settings.categories)))
+    category = taxonomy.coarse_of(found.labels)
+    chosen = chosen[np.lexsort((*found.boxes[chosen].T[::-1], -found.scores[chosen]))]
+    clash = (ious(found.boxes[chosen], found.boxes[chosen]) > settings.iou) & (
+        category[chosen, None] != category[chosen]
+    )
+    keep = np.ones(len(found), dtype=bool)
+    for place, index in enumerate(chosen.tolist()):
+        keep[index] = not (clash[place, :place] & keep[chosen[:place]]).any()
+    return selected(found, keep)
+
+
 def append_untouched(found: Detections, settings: AppendUntouched, taxonomy: Taxonomy) -> Detections:
     """Puts the boxes of the categories last, highest score first; they passed by fusion and the other rules."""
     last = among(found, taxonomy.expanded(settings.categories))
@@ -108,6 +133,7 @@ RULES = {
     "prefer_specific": Rule(PreferSpecific, prefer_specific),
     "keep_outermost": Rule(KeepOutermost, keep_outermost),
     "drop_frame_filling": Rule(DropFrameFilling, drop_frame_filling),
+    "keep_surest": Rule(KeepSurest, keep_surest),
     "append_untouched": Rule(AppendUntouched, append_untouched),
 }
 

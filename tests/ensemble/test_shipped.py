@@ -7,7 +7,14 @@ import pytest
 from artdet.detectors.base import LoadContext
 from artdet.ensemble.config import ensemble_names, load_ensemble, parse_ensemble
 from artdet.ensemble.ensemble import missing
-from artdet.ensemble.rules import AppendUntouched, DropFrameFilling, KeepOutermost, PreferSpecific, check_labels
+from artdet.ensemble.rules import (
+    AppendUntouched,
+    DropFrameFilling,
+    KeepOutermost,
+    KeepSurest,
+    PreferSpecific,
+    check_labels,
+)
 from artdet.labelmaps import LabelMap
 from artdet.taxonomy import Taxonomy
 
@@ -29,7 +36,7 @@ def test_names_in_it_exist(name):
 def test_default_is_complete_and_has_the_reports_rules():
     file = load_ensemble("default")
     assert missing(file, LoadContext(TAXONOMY)) == []
-    assert file.settings.rules == (*RULES, AppendUntouched())
+    assert file.settings.rules == (*RULES, KeepSurest(), AppendUntouched())
     assert file.settings.fusion.per == "category"
 
 
