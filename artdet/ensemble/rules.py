@@ -104,7 +104,8 @@ def keep_surest(found: Detections, settings: KeepSurest, taxonomy: Taxonomy) -> 
     """
     chosen = np.flatnonzero(among(found, taxonomy.expanded(settings.categories)))
     category = taxonomy.coarse_of(found.labels)
-    chosen = chosen[np.lexsort((*found.boxes[chosen].T[::-1], -found.scores[chosen]))]
+    some = found[chosen]
+    chosen = chosen[np.lexsort((some.labels, *some.boxes.T[::-1], -some.scores))]
     clash = (ious(found.boxes[chosen], found.boxes[chosen]) > settings.iou) & (
         category[chosen, None] != category[chosen]
     )

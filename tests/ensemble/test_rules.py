@@ -111,14 +111,16 @@ def test_cases(rule, rows, expected):
     assert rows_of(apply(rule, found)) == rows_of(found[expected])
 
 
-every_rule = st.sampled_from([PreferSpecific(), KeepOutermost(), DropFrameFilling(), AppendUntouched()])
+every_rule = st.sampled_from([rule.settings() for rule in RULES.values()])
 corner = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 30), st.integers(0, 30))
 row = st.tuples(
     st.one_of(
         corner.map(lambda e: (min(e[:2]), min(e[2:]), max(e[:2]), max(e[2:]))), st.sampled_from([BIG, SHIFTED, WHOLE])
     ),
     st.sampled_from([0.25, 0.5, 1.0]),
-    st.sampled_from(["flower", "fruit", "produce", "ship", "building", "structures", "faces"]),
+    st.sampled_from(
+        ["flower", "fruit", "produce", "ship", "building", "structures", "faces", "mary", "persons", "cow"]
+    ),
 )
 
 
