@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -45,6 +46,9 @@ def main() -> None:
     parser.add_argument("--coco-size", type=int, default=640)
     parser.add_argument("--tta", action="store_true", help="each model also in several views")
     parser.add_argument("--by-source", action="store_true")
+    parser.add_argument(
+        "--files", type=re.compile, default=re.compile(""), help="only images whose path has this in it"
+    )
     options = parser.parse_args()
     taxonomy = Taxonomy.load()
     data = merged(load_category(options.category, taxonomy))
@@ -60,7 +64,11 @@ def main() -> None:
     sources = dict.fromkeys(entry.source for entry in data.validation) if options.by_source else {}
     pictures = Pictures(max_side=1024)
     for source in (None, *sources):
-        entries = [entry for entry in data.validation if source in (None, entry.source)]
+        entries = [
+            entry
+            for entry in data.validation
+            if source in (None, entry.source) and options.files.search(entry.path.as_posix())
+        ]
         found = {
             name: validated(detector, entries, pictures, taxonomy, lambda count: None)
             for name, detector in detectors.items()
