@@ -15,7 +15,7 @@ from artdet.data.merge import Merged, merged
 from artdet.data.training_settings import TrainingSettings
 from artdet.devices import cpu_threads, resolve_device
 from artdet.errors import ModelError, RunError, TrainingStopped
-from artdet.modelfiles import TRAINED, ModelFiles, find_model
+from artdet.modelfiles import TRAINED, ModelFiles, find_model, is_pickle
 from artdet.taxonomy import Taxonomy
 from artdet.training.backends.table import backend
 from artdet.training.companions import Companion
@@ -185,8 +185,13 @@ def _start(category: Category) -> ModelFiles | None:
         return None
     found = find_model(start, category.path.parent)
     if found is None:
+        fetch = (
+            f" If they are ultralytics' own, it fetches them here: yolo predict model={start}"
+            if is_pickle(Path(start))
+            else ""
+        )
         raise ModelError(
             f"The weights to start from, '{start}', are not here. Name a model that `artdet models` lists, a file, "
-            f"or {RANDOM}."
+            f"or {RANDOM}.{fetch}"
         )
     return found
