@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from artdet.boxes import areas, covered, ious
 from artdet.config import StrictModel
@@ -50,11 +50,23 @@ class DropFrameFilling(RuleSettings):
 
 
 class KeepSurest(RuleSettings):
-    """See :func:`keep_surest`; ``categories`` stand for themselves and all their classes."""
+    """See :func:`keep_surest`; ``categories`` stand for themselves and all their classes.
+
+    ``weights`` are those of the categories' scores, 1 for each that has none: models are not sure on one scale.
+    """
 
     rule: Literal["keep_surest"] = "keep_surest"
     categories: tuple[str, ...] = ("persons", "animals")
+    weights: dict[str, float] = Field(default_factory=dict)
     iou: float = Field(default=0.6, gt=0, le=1)
+
+    @field_validator("weights")
+    @classmethod
+    def _of_categories(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        strange = [name for name in weights if name not in info.data.get("categories", ())]
+        if strange or min(weights.values(), default=1.0) <= 0:
+            raise ValueError("weights are above 0, for names in categories")
+        return weights
 
 
 class AppendUntouched(RuleSettings):
@@ -105,7 +117,9 @@ def keep_surest(found: Detections, settings: KeepSurest, taxonomy: Taxonomy) -> 
     chosen = np.flatnonzero(among(found, taxonomy.expanded(settings.categories)))
     category = taxonomy.coarse_of(found.labels)
     some = found[chosen]
-    chosen = chosen[np.lexsort((some.labels, *some.boxes.T[::-1], -some.scores))]
+    weight = {taxonomy.id_of(name): value for name, value in settings.weights.items()}
+    sure = some.scores * [weight.get(label, 1.0) for label in category[chosen].tolist()]
+    chosen = chosen[np.lexsort((some.labels, *some.boxes.T[::-1], -sure))]
     clash = (ious(found.boxes[chosen], found.boxes[chosen]) > settings.iou) & (
         category[chosen, None] != category[chosen]
     )

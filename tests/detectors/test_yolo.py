@@ -167,12 +167,12 @@ def test_candidates_agree_with_a_plain_loop():
     assert [len(part) for part in candidates(output, 1.1)] == [0, 0, 0]
 
 
-def test_a_box_of_a_category_gets_a_class_that_is_at_least_half_as_sure():
+def test_a_box_of_a_category_gets_a_class_that_is_sure_enough():
     below = np.zeros((4, 4), dtype=bool)
     below[0, [1, 2]] = True  # of the first, the second and third are classes; the fourth is another category
     scores = {
-        "half as sure": ((0.8, 0.1, 0.4, 0.0), 2),
-        "less": ((0.8, 0.39, 0.3, 0.7), 0),
+        "sure enough": ((0.8, 0.1, 0.25, 0.0), 2),
+        "less": ((0.8, 0.23, 0.2, 0.7), 0),
         "another category": ((0.3, 0.2, 0.1, 0.5), 3),
         "surer": ((0.3, 0.2, 0.6, 0.5), 2),
         "the best of two": ((0.9, 0.6, 0.5, 0.0), 1),

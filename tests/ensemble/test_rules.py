@@ -76,6 +76,11 @@ CASES = {
     ),
     "surest: nothing": (KeepSurest(), [], []),
     "surest: the less sure goes": (KeepSurest(), [(BIG, 0.5, "persons"), (SHIFTED, 0.6, "animals")], [1]),
+    "surest: weights": (
+        KeepSurest(weights={"animals": 2}),
+        [(BIG, 0.7, "mary"), (SHIFTED, 0.4, "cow"), (WHOLE, 0.3, "persons")],
+        [1, 2],
+    ),
     "surest: classes too": (KeepSurest(), [(BIG, 0.7, "mary"), (SHIFTED, 0.6, "cow")], [0]),
     "surest: one category": (KeepSurest(), [(BIG, 0.7, "mary"), (BIG, 0.6, "persons")], [0, 1]),
     "surest: a rider": (KeepSurest(iou=0.7), [(BIG, 0.7, "persons"), (FURTHER, 0.6, "horse")], [0, 1]),
@@ -109,6 +114,12 @@ CASES = {
 def test_cases(rule, rows, expected):
     found = boxes_of(*rows)
     assert rows_of(apply(rule, found)) == rows_of(found[expected])
+
+
+@pytest.mark.parametrize("weights", [{"ship": 2.0}, {"animals": 0.0}])
+def test_weights_are_of_the_categories_and_above_0(weights):
+    with pytest.raises(ValidationError, match="weights are above 0, for names in categories"):
+        KeepSurest(weights=weights)
 
 
 every_rule = st.sampled_from([rule.settings() for rule in RULES.values()])
