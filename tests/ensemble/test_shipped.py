@@ -36,7 +36,7 @@ def test_names_in_it_exist(name):
 def test_default_is_complete_and_has_the_reports_rules():
     file = load_ensemble("default")
     assert missing(file, LoadContext(TAXONOMY)) == []
-    assert file.settings.rules == (*RULES, KeepSurest(weights={"animals": 1.5}), AppendUntouched())
+    assert file.settings.rules == (*RULES, KeepSurest(weights={"animals": 2}), AppendUntouched())
     assert file.settings.fusion.per == "category"
 
 
