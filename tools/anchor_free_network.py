@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
+from anchor_network import features_of
 
 from artdet.detectors.yolo_network import network_of_pickle
 from artdet.modelfiles import ModelFiles
@@ -27,14 +27,7 @@ class AnchorFreeNetwork(torch.nn.Module):
 
     def features(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         """What the head takes, of images (B, 3, H, W) in 0..1, RGB: three maps, of strides 8, 16 and 32."""
-        kept: list[Any] = []
-        value: Any = pixels
-        for layer in self.layers:
-            sources = layer.f if isinstance(layer.f, list) else [layer.f]
-            inputs = [value if source == -1 else kept[source] for source in sources]
-            value = layer(inputs if isinstance(layer.f, list) else inputs[0])
-            kept.append(value)
-        return [kept[level] for level in self.head.f]
+        return features_of(self.layers, pixels, self.head.f)
 
     def answers(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Boxes (B, A, 4), xyxy in pixels, and scores (B, A, 80) at the A positions of all levels."""

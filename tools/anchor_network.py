@@ -5,6 +5,7 @@ Weights have the keys ``model.0`` to ``model.24``, as YOLOv5 v7.0 (Jocher 2022) 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,24 @@ from artdet.modelfiles import load_tensors
 ANCHORS = ((10, 13, 16, 30, 33, 23), (30, 61, 62, 45, 59, 119), (116, 90, 156, 198, 373, 326))  # in pixels
 STRIDES = (8, 16, 32)
 LEVELS = (17, 20, 23)  # layers whose features the head takes
+
+
+def features_of(layers: Iterable[Any], pixels: torch.Tensor, levels: Sequence[int]) -> list[torch.Tensor]:
+    """What a body of ultralytics' layers gives at some of them.
+
+    Args:
+        layers: each with the places ``f`` of the layers that it takes, -1 for the one before.
+        pixels: images (B, 3, H, W) in 0..1, RGB.
+        levels: places of the layers.
+    """
+    kept: list[Any] = []
+    value: Any = pixels
+    for layer in layers:
+        sources = layer.f if isinstance(layer.f, list) else [layer.f]
+        inputs = [value if source == -1 else kept[source] for source in sources]
+        value = layer(inputs if isinstance(layer.f, list) else inputs[0])
+        kept.append(value)
+    return [kept[level] for level in levels]
 
 
 class AnchorNetwork(torch.nn.Module):
@@ -43,14 +62,7 @@ class AnchorNetwork(torch.nn.Module):
 
     def features(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         """What the head takes, of images (B, 3, H, W) in 0..1, RGB: three maps, of strides 8, 16 and 32."""
-        kept: list[Any] = []
-        value: Any = pixels
-        for layer in self.layers:
-            sources = layer.f if isinstance(layer.f, list) else [layer.f]
-            inputs = [value if source == -1 else kept[source] for source in sources]
-            value = layer(inputs if isinstance(layer.f, list) else inputs[0])
-            kept.append(value)
-        return [kept[level] for level in LEVELS]
+        return features_of(self.layers, pixels, LEVELS)
 
     def candidates(self, level: int, features: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3, 84) of a level: xywh (centre) in pixels, and objectness times class scores; three anchors."""

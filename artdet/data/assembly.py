@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +33,17 @@ class _Labels:
         ids: name in the source -> id of the taxonomy or ``IGNORED_ID``.
         declared: ids that the names lead to: what was looked for, where nothing else tells.
         exhaustive: ids that the settings of the source give for all its images.
-        ours: name of the taxonomy -> id.
+        taxonomy: of the ids.
     """
 
     ids: dict[str, int]
     declared: frozenset[int]
     exhaustive: frozenset[int] | None
-    ours: Mapping[str, int]
+    taxonomy: Taxonomy
 
     def of(self, box: RawBox) -> int:
         """Id of a box's class, or ``IGNORED_ID``."""
-        return self.ids[box.name] if box.label is None else self.ours[box.label]
+        return self.ids[box.name] if box.label is None else self.taxonomy.id_of(box.label)
 
 
 def assemble(raw: RawSet, source: SourceFile, *, name: str, taxonomy: Taxonomy, problems: Problems) -> Dataset:
@@ -131,7 +131,7 @@ def _labels(
     _check_exhaustive([*(source.exhaustive or ()), *sorted(said)], name, taxonomy)
     exhaustive = None if source.exhaustive is None else taxonomy.ids_of(source.exhaustive)
     declared_ids = frozenset(label for label in ids.values() if label != IGNORED_ID)
-    return _Labels(ids, declared_ids, exhaustive, {name: at for at, name in enumerate(taxonomy.names)})
+    return _Labels(ids, declared_ids, exhaustive, taxonomy)
 
 
 def _check_own_names(names: Sequence[str], where: str, taxonomy: Taxonomy) -> None:
