@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from artdet.config import StrictModel, read_yaml, validated
 from artdet.errors import ModelError
@@ -35,6 +35,8 @@ class ModelCard(StrictModel):
         licence: of the weights.
         trained_on: the data.
         left_out: class that it does not tell apart -> why, and what data would change that.
+        parents: class -> the class among ``classes`` that its output presupposes (YOLO9000, Redmon 2017): the network
+            says how sure it is of the class if there is one of the parent, and the class's score is their product.
     """
 
     backend: str
@@ -47,6 +49,14 @@ class ModelCard(StrictModel):
     licence: str = ""
     trained_on: str = ""
     left_out: dict[str, str] = Field(default_factory=dict)
+    parents: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_parents(self) -> Self:
+        above = set(self.parents.values())
+        if wrong := (set(self.parents) | above) - set(self.classes) | set(self.parents) & above:
+            raise ValueError(f"parents must lead from classes of the model to others above them; see {sorted(wrong)}")
+        return self
 
 
 @dataclass(frozen=True)

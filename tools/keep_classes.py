@@ -26,10 +26,14 @@ def main() -> None:
         if name.startswith(f"model.{head}.cv3.") and name.split(".")[4] == "2" and len(name.split(".")) == 6:
             assert len(tensor) == len(card["classes"]), name
             tensors[name] = tensor[places].contiguous()
+    kept = {"classes": options.classes}
+    if parents := card.get("parents"):
+        kept["parents"] = {name: above for name, above in parents.items() if {name, above} <= set(options.classes)}
+        assert set(parents) & set(options.classes) == set(kept["parents"]), "a class says nothing without its parent"
     options.out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, options.out / "model.safetensors")
     (options.out / "model.yaml").write_text(
-        yaml.safe_dump({**card, "classes": options.classes}, sort_keys=False, allow_unicode=True, width=120)
+        yaml.safe_dump({**card, **kept}, sort_keys=False, allow_unicode=True, width=120)
     )
 
 

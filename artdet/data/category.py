@@ -19,10 +19,13 @@ from artdet.taxonomy import Taxonomy
 
 
 def _split(value: Any) -> Any:
-    share = value.get("validation") if isinstance(value, Mapping) and set(value) == {"validation"} else None
-    is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1
-    if not (is_share or value in ("train", "validation")):
-        raise ValueError("must be train, validation or {validation: SHARE} with a share between 0 and 1")
+    part = value.get("validation") if isinstance(value, Mapping) and set(value) == {"validation"} else None
+    is_share = isinstance(part, int | float) and not isinstance(part, bool) and 0 < part < 1
+    if not (is_share or (isinstance(part, str) and part) or value in ("train", "validation")):
+        raise ValueError(
+            "must be train, validation, {validation: SHARE} with a share between 0 and 1, or {validation: FILE} with a "
+            "file that has a work a line"
+        )
     return value
 
 
@@ -35,7 +38,7 @@ def _pattern(value: Any) -> Any:
     return value
 
 
-Split = Annotated[Literal["train", "validation"] | dict[Literal["validation"], float], BeforeValidator(_split)]
+Split = Annotated[Literal["train", "validation"] | dict[Literal["validation"], float | str], BeforeValidator(_split)]
 Pattern = Annotated[str | None, BeforeValidator(_pattern)]
 
 
@@ -45,7 +48,8 @@ class CategorySource(StrictModel):
     Attributes:
         source: name of a source in ``configs/sources``, the yaml of one (also relative to this file), or the data.
         art: whether its images are artworks; only photographs are made to look like art, only art validates.
-        split: where its images go; a share is taken by whole groups.
+        split: where its images go; a share is taken by whole groups, a file (relative to this one) names the groups,
+            one a line. Which groups a share takes depends on the boxes; those of a file stay when boxes are added.
         weight: how often its images belong in an epoch, beside their repeat factor; 0.5 is every other epoch.
         files: regular expression searched in an image's path; only images in which it is found are used.
         exhaustive: classes, of ours, that are boxed wherever they appear, in place of the source's own statement; for
@@ -71,8 +75,8 @@ class CategorySource(StrictModel):
         return split
 
     @property
-    def share(self) -> float:
-        """Of its groups, how many go to validation."""
+    def part(self) -> float | str:
+        """Of its groups, how many go to validation, or the file that names them."""
         return self.split["validation"] if isinstance(self.split, dict) else float(self.split == "validation")
 
 

@@ -18,7 +18,7 @@ from artdet.data.dataset import BACKGROUND_HASH, Dataset, Sample
 from artdet.data.problems import Finding
 from artdet.data.sampling import repeat_factors
 from artdet.data.sources import DATA_VARIABLE, data_folder, load_dataset
-from artdet.data.split import split_samples
+from artdet.data.split import listed_groups, sides, split_samples
 from artdet.errors import InputError, MissingData
 from artdet.modelfiles import file_sha256
 from artdet.taxonomy import Taxonomy
@@ -98,7 +98,7 @@ def merged(category: Category, *, skip_missing: bool = False) -> Merged:
 
     Raises:
         InputError: in one sentence, if data are missing; or if nothing is left to train or validate on.
-        ConfigError: if the yaml of a source is wrong.
+        ConfigError: if the yaml of a source, or a list of its works, is wrong.
         LabelError: if class names are unknown.
     """
     datasets, absent = _datasets(category, skip_missing)
@@ -175,11 +175,11 @@ def _sides(source: CategorySource, dataset: Dataset, category: Category) -> tupl
     taxonomy = category.taxonomy
     classes = taxonomy.ids_of(category.settings.classes)
     samples = [reduced(s, classes, taxonomy, source) for s in dataset if s.annotated and _matches(source.files, s)]
-    if 0 < source.share < 1:
-        samples = [sample for sample in samples if len(sample.truth) or sample.labelled]
-        train, validation = split_samples(samples, source.share, category.settings.seed)
+    samples = [sample for sample in samples if len(sample.truth) or sample.labelled]
+    if isinstance(source.part, str):
+        train, validation = sides(samples, listed_groups(category.path.parent / source.part, samples))
     else:
-        train, validation = (samples, []) if source.share == 0 else ([], samples)
+        train, validation = split_samples(samples, source.part, category.settings.seed)
 
     def entries(side: Iterable[Sample]) -> list[Entry]:
         return [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from artdet.data.dataset import Sample
+from artdet.errors import ConfigError
 
 _NO_CLASS = -1
 
@@ -37,7 +39,32 @@ def validation_groups(samples: Sequence[Sample], share: float, seed: int) -> fro
 
 def split_samples(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
     """Training and validation samples, each in the order given; see :func:`validation_groups`."""
-    chosen = validation_groups(samples, share, seed)
+    return sides(samples, validation_groups(samples, share, seed))
+
+
+def listed_groups(path: Path, samples: Sequence[Sample]) -> frozenset[str]:
+    """Groups that a file gives to validation, one a line; lines that begin with # say nothing.
+
+    Raises:
+        ConfigError: if the file cannot be read, or names none of the samples' groups.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}, a list of works for validation, cannot be read ({error}). Check 'split'."
+        ) from error
+    named = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not any(sample.group in named for sample in samples):
+        shown = next((f", such as '{sample.group}'" for sample in samples), "")
+        raise ConfigError(
+            f"{path} names no work of its source. Write one a line, as 'group' of the source gives it{shown}."
+        )
+    return named
+
+
+def sides(samples: Sequence[Sample], chosen: Collection[str]) -> tuple[list[Sample], list[Sample]]:
+    """Training samples, and validation samples of the chosen groups; each in the order given."""
     train = [sample for sample in samples if sample.group not in chosen]
     return train, [sample for sample in samples if sample.group in chosen]
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artdet.errors import ModelError
-from artdet.modelfiles import ModelFiles, file_sha256, is_pickle, load_tensors, read_card, refuse_pickle
+from artdet.modelfiles import ModelCard, ModelFiles, file_sha256, is_pickle, load_tensors, read_card, refuse_pickle
 from artdet.runtimes import cache_place, cached
 
 if TYPE_CHECKING:
     import torch
 
 EXPORT_VERSION = "1"
-"""Part of the cache key; raise it when :class:`InputScaling` or the export changes."""
+"""Part of the cache key; raise it when :func:`_adapted` or the export changes."""
 
 DEFAULT_IMAGE_SIZE = 640
 
@@ -58,17 +59,29 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
         ModelError: if the weights are a pickle that is not trusted, are damaged, or do not fit.
     """
     quiet_ultralytics()
-    network, classes, size = network_of_pickle(files, trusted) if is_pickle(files.model) else _from_safetensors(files)
+    parents: list[int] = []
+    if is_pickle(files.model):
+        network, classes, size = network_of_pickle(files, trusted)
+    else:
+        network, classes, size = _from_safetensors(files)
+        parents = _parents(read_card(files, backend="yolo"))
     end_to_end = bool(getattr(network.model[-1], "end2end", False))
     info = NetworkInfo(classes, size, int(max(network.stride)), end_to_end)
-    return for_inference(network), info
+    return for_inference(network, parents), info
 
 
-def for_inference(network: Any) -> torch.nn.Module:
+def _parents(card: ModelCard) -> list[int]:
+    """The place of each class's parent, its own where it has none."""
+    return [card.classes.index(card.parents.get(name, name)) for name in card.classes]
+
+
+def for_inference(network: Any, parents: Sequence[int] = ()) -> torch.nn.Module:
     """A detection network of ultralytics, in evaluation mode with layers fused, that takes uint8 RGB (N, H, W, 3).
 
     Args:
         network: it is changed.
+        parents: the place of each class's parent, its own where it has none; see ``ModelCard.parents``. The outputs of
+            a network with end-to-end boxes have none.
     """
     network = network.float().eval()
     network.fuse(verbose=False)
@@ -76,7 +89,7 @@ def for_inference(network: Any) -> torch.nn.Module:
     head.export, head.format, head.dynamic = True, "onnx", True
     for parameter in network.parameters():
         parameter.requires_grad = False
-    return _with_input_scaling(network)
+    return _adapted(network, parents)
 
 
 def exported(files: ModelFiles, *, trusted: bool) -> tuple[Path, NetworkInfo]:
@@ -163,20 +176,29 @@ def network_of_pickle(files: ModelFiles, trusted: bool) -> tuple[Any, tuple[str,
     return loaded.model, tuple(names[index] for index in sorted(names)), int(size or DEFAULT_IMAGE_SIZE)
 
 
-def _with_input_scaling(network: Any) -> torch.nn.Module:
+def _adapted(network: Any, parents: Sequence[int]) -> torch.nn.Module:
     import torch
 
-    class InputScaling(torch.nn.Module):
-        """Takes images as they are in artdet, so that all engines are fed alike and none converts in Python."""
+    below = [place for place, parent in enumerate(parents) if parent != place]
+
+    class Adapted(torch.nn.Module):
+        """Takes images as they are in artdet and gives scores that need no others, so that all engines are alike."""
+
+        below: torch.Tensor
+        above: torch.Tensor
 
         def __init__(self) -> None:
             super().__init__()
             self.network = network
+            self.register_buffer("below", torch.tensor([4 + place for place in below]), persistent=False)
+            self.register_buffer("above", torch.tensor([4 + parents[place] for place in below]), persistent=False)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             scaled = images.permute(0, 3, 1, 2).float() / 255.0
             found = self.network(scaled)
             boxes: torch.Tensor = found[0] if isinstance(found, tuple | list) else found
+            if below:
+                boxes = boxes.index_copy(1, self.below, boxes[:, self.below] * boxes[:, self.above])
             return boxes
 
-    return InputScaling().eval()
+    return Adapted().eval()

@@ -58,6 +58,8 @@ def written_down(folder: TrainingFolder, data: Merged, taxonomy: Path | None) ->
     settings = category.settings.model_dump(mode="json", exclude_none=True)
     for part in (*settings["sources"], *settings["negatives"]):
         part["source"] = _anywhere(part["source"], category)
+        if isinstance(part.get("split"), dict) and isinstance(works := part["split"]["validation"], str):
+            part["split"] = {"validation": str((category.path.parent / works).absolute())}
     training = settings["training"]
     if start := training.get("start"):
         found = _start(category)

@@ -36,20 +36,23 @@ def test_shipped_categories_are_valid_and_validate_on_art(taxonomy, name):
     held = {taxonomy.nodes[taxonomy.id_of(c)].category for c in loaded.settings.classes}
     several = {"all": CATEGORIES, "objects": CATEGORIES - {"persons"}, "iconart": {"persons", "structures"}}
     assert held == several.get(name, {name})
-    assert all(entry.art for entry in loaded.settings.sources if entry.share)
-    assert any(entry.share for entry in loaded.settings.sources)
+    assert all(entry.art for entry in loaded.settings.sources if entry.part)
+    assert any(entry.part for entry in loaded.settings.sources)
 
 
 def test_defaults_and_set(load):
     settings = load("image_size=640", "sources.0.weight=0.5").settings
     assert (settings.repeat_threshold, settings.seed, settings.image_size) == (0.05, 0, 640)
-    assert (settings.sources[0].weight, settings.sources[0].share) == (0.5, 1)
+    assert (settings.sources[0].weight, settings.sources[0].part) == (0.5, 1)
 
 
-@pytest.mark.parametrize(("split", "share"), [("train", 0), ("validation", 1), ({"validation": 0.2}, 0.2)])
+@pytest.mark.parametrize(
+    ("split", "share"),
+    [("train", 0), ("validation", 1), ({"validation": 0.2}, 0.2), ({"validation": "w.txt"}, "w.txt")],
+)
 def test_split(load, split, share):
     settings = load(sources=[source(split=split)]).settings
-    assert settings.sources[0].share == share
+    assert settings.sources[0].part == share
     assert type(settings).model_validate(settings.model_dump(mode="json")) == settings
 
 
@@ -62,6 +65,7 @@ def test_split(load, split, share):
         ({"sources": [source(source="exampels")]}, ["sources.0.source: there is no source 'exampels'", "'examples'?"]),
         ({"sources": [source(split="test")]}, ["sources.0.split: must be train, validation or {validation: SHARE}"]),
         ({"sources": [source(split={"validation": 1})]}, ["sources.0.split: must be train"]),
+        ({"sources": [source(split={"validation": ""})]}, ["{validation: FILE} with a file that has a work a line"]),
         ({"sources": [source(split="validation", art=False)]}, ["sources.0.split: validation must be art"]),
         ({"sources": [source(files="(")]}, ["sources.0.files: is no regular expression"]),
         ({"sources": [{"source": "examples"}]}, ["sources.0.art: is missing"]),

@@ -11,7 +11,7 @@ import yaml
 from artdet.data.category import category_names, load_category
 from artdet.data.merge import merged
 from artdet.data.training_plan import training_plan
-from artdet.errors import InputError
+from artdet.errors import ConfigError, InputError
 
 
 @pytest.fixture
@@ -138,6 +138,30 @@ def test_a_share_goes_to_validation_by_works(data):
     assert (len(made.train), len(made.validation), made.held_back) == (14, 6, ())
 
 
+def test_listed_works_go_to_validation_whatever_is_boxed_on_them(data):
+    data.add("art", {f"w{n}-{m}": [0] if m == "a" else [] for n in range(4) for m in "ab"}, group="(w[0-9])-")
+    (data.root / "held").mkdir()
+    (data.root / "held" / "art.txt").write_text("# two works\nw1\n\n w3 \nw9\n")
+    made = data.merge([{"source": "art", "split": {"validation": "held/art.txt"}}])
+    assert sorted(entry.sample.file for entry in made.train) == ["w0-a.png", "w2-a.png"]
+    assert sorted(entry.sample.file for entry in made.validation) == ["w1-a.png", "w1-b.png", "w3-a.png", "w3-b.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        (b"\xff\n", "cannot be read"),
+        (b"# none\nw7\n", "names no work of its source.*'x.png'"),
+    ],
+)
+def test_lists_that_say_nothing_are_refused(two, content, said):
+    if content is not None:
+        (two.root / "held.txt").write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        two.merge([TRAIN, {"source": "art", "split": {"validation": "held.txt"}}])
+
+
 def test_weights_and_repeat_factors_multiply(data):
     data.add("photos", {"a": [0], "b": [1], "c": [1], "d": [1]})
     data.add("art", {"x": [0]})
@@ -193,7 +217,7 @@ def test_shipped_categories_on_real_data(shared_data, monkeypatch, taxonomy, nam
     assert {e.path for e in made.train} & {e.path for e in made.validation} == set()
     assert all(entry.art and "/photo/" not in str(entry.path) for entry in made.validation)
     # Files that the yaml names one by one are there.
-    named = [s for s in made.category.settings.sources if s.share and s.files and not s.files.startswith("^(?!")]
+    named = [s for s in made.category.settings.sources if s.part and s.files and not s.files.startswith("^(?!")]
     for source in named:
         wanted = len(source.files.split("|"))
         assert sum(entry.source == source.source for entry in made.validation) == wanted

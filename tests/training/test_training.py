@@ -89,6 +89,18 @@ def test_what_is_written_is_found_from_any_folder(written, data, start, category
     assert folder.metrics.parent == tmp_path / "here" / written.path
 
 
+def test_listed_works_are_found_from_any_folder(category_file, taxonomy, start):
+    content = yaml.safe_load(category_file.read_text())
+    content["sources"][1]["split"] = {"validation": "held.txt"}
+    category_file.write_text(yaml.safe_dump(content))
+    (category_file.parent / "held.txt").write_text("0.png\n")
+    data = merged(load_category(str(category_file), taxonomy))
+    training.written_down(folder := training.new_folder("listed"), data, None)
+    said = yaml.safe_load(folder.category.read_text())
+    assert said["sources"][1]["split"] == {"validation": str(category_file.parent / "held.txt")}
+    assert [entry.path for entry in training.reopened(folder.path)[1].validation] == [e.path for e in data.validation]
+
+
 def test_a_run_is_named_by_its_path_or_its_name(written, tmp_path):
     for path in (written.path, tmp_path / "here" / written.path, written.path.relative_to("runs/train")):
         assert training.reopened(path)[0].info() == written.info()

@@ -16,6 +16,7 @@ def detector_of(network: Any, task: Task, device: str) -> YoloDetector:
     """The detector of a copy of a network of ultralytics, as it is now."""
     size, classes = task.category.settings.image_size, task.detector_classes
     info = NetworkInfo(task.classes, size, int(max(network.stride)), end_to_end=False)
-    engine = TorchEngine(for_inference(copy.deepcopy(network)), info, device=device, threads=task.threads)
+    adapted = for_inference(copy.deepcopy(network), classes.generals.tolist())
+    engine = TorchEngine(adapted, info, device=device, threads=task.threads)
     settings = Settings(name="trained", weights="trained")
     return YoloDetector(engine, settings, classes.ids, classes.categories, image_size=size)

@@ -17,10 +17,14 @@ class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
     """The usual loss, in which what is of a class is of its category too, and absence counts only where looked for.
 
     Boxes find their candidates by the output of their category, where the detector has one: a rare class takes none of
-    the category's, and the category is learnt as if there were no classes. The batch has ``labelled`` and ``covered``,
-    bool (B, K); see :class:`artdet.training.examples.Example`. A box that carries a class is of no other class of its
-    category. Where it carries the category's own label, nobody says whether it is one of its classes, unless these were
-    looked for by themselves. Where there is no box, a covered class is absent.
+    the category's, and the category is learnt as if there were no classes. A class below it is learnt at the candidates
+    of its category alone, as its share in that (YOLO9000, Redmon and Farhadi 2017): thousands of candidates without
+    any object would drown what a few say of the class.
+
+    The batch has ``labelled`` and ``covered``, bool (B, K); see :class:`artdet.training.examples.Example`. A box that
+    carries a class is of no other class of its category. Where it carries the category's own label, nobody says whether
+    it is one of its classes, unless these were looked for by themselves. Where there is no box, a covered class is
+    absent.
 
     Args:
         model: the network.
@@ -75,7 +79,8 @@ class _ByCategory(torch.nn.Module):
 class _WhereLookedFor(torch.nn.Module):
     """Binary cross entropy (B, A, K) of each candidate and class, 0 where nobody knows the answer.
 
-    ``specific`` are targets (B, A, K) besides those that the loss is called with: of classes below those.
+    ``specific`` are targets (B, A, K) besides those that the loss is called with: of classes below those. Whether a
+    candidate is of such a class, yes or no, is asked as much as the target of the category says that it is of that.
     """
 
     labelled: torch.Tensor
@@ -83,9 +88,13 @@ class _WhereLookedFor(torch.nn.Module):
     specific: torch.Tensor | None
     fine: torch.Tensor
     alike: torch.Tensor
+    general: torch.Tensor
+    below: torch.Tensor
 
     def __init__(self, classes: DetectorClasses) -> None:
         super().__init__()
+        self.register_buffer("general", torch.from_numpy(classes.generals))
+        self.register_buffer("below", torch.from_numpy(classes.below.any(axis=0)))
         self.register_buffer("fine", torch.from_numpy(classes.fine))
         self.register_buffer("alike", torch.from_numpy(classes.alike).float())
         self.specific = None
@@ -93,8 +102,11 @@ class _WhereLookedFor(torch.nn.Module):
     def forward(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if self.specific is not None:
             targets = torch.maximum(targets, self.specific.to(targets.dtype))
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
-        return loss * self.known(targets)
+        known = self.known(targets)
+        asked = torch.where(self.below, targets[..., self.general], 1.0)
+        answers = torch.where(self.below, (targets > 0).to(targets.dtype), targets)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, answers, reduction="none")
+        return loss * asked * known
 
     def known(self, targets: torch.Tensor) -> torch.Tensor:
         """Bool (B, A, K), where the target is more than a guess."""

@@ -28,8 +28,15 @@ def architecture(task: Task) -> str:
 
 def card_of(task: Task) -> ModelCard:
     """What the weights need beside them to be rebuilt."""
-    size = task.category.settings.image_size
-    return ModelCard(backend="yolo", architecture=architecture(task), image_size=size, **described(task.data))
+    size, classes = task.category.settings.image_size, task.detector_classes
+    generals = {name: classes.general(place) for place, name in enumerate(classes.names)}
+    return ModelCard(
+        backend="yolo",
+        architecture=architecture(task),
+        image_size=size,
+        parents={name: general for name, general in generals.items() if general},
+        **described(task.data),
+    )
 
 
 def trainer_options(task: Task, folder: TrainingFolder) -> dict[str, Any]:

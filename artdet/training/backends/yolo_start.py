@@ -13,8 +13,8 @@ from artdet.labelmaps import LabelMap
 from artdet.modelfiles import ModelFiles, is_pickle, load_tensors, read_card
 from artdet.training.examples import DetectorClasses
 
-LESS_SURE = 2.0
-"""How much lower the bias of a class begins that starts as its category, so that the category's own label wins."""
+UNLIKELY = 2.0
+"""Minus the bias of a class that begins anew below its category: at first, 12 of 100 are of it."""
 
 
 def start_tensors(
@@ -22,8 +22,8 @@ def start_tensors(
 ) -> dict[str, torch.Tensor]:
     """Tensors of other weights that fit a network by name and shape.
 
-    Outputs of classes that the start knows by name are taken over; a class that it does not know begins as its
-    category, less sure, where it knows that.
+    Outputs of classes that the start knows by name are taken over; a class below a category that it knows begins as
+    unlikely everywhere.
 
     Args:
         start: of any YOLO network: safetensors, without a card of which its classes are unknown and outputs begin
@@ -80,9 +80,7 @@ def _output(there: torch.Tensor, own: torch.Tensor, names: Sequence[str], classe
         if name in names:
             rows[place] = there[names.index(name)].to(rows.dtype)
         elif general in names:
-            rows[place] = there[names.index(general)].to(rows.dtype)
-            if rows.ndim == 1:
-                rows[place] -= LESS_SURE
+            rows[place] = -UNLIKELY if rows.ndim == 1 else 0.0
     return rows
 
 
