@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from artdet.data.listing import text_of
 from artdet.data.raw import RawImage
 from artdet.data.settings import SourceFile
 from artdet.errors import ConfigError, InputError
@@ -103,12 +104,7 @@ def _bare(file: str) -> str:
 
 
 def _table(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"The table {path} cannot be read: {error.strerror}. Check 'table' of the source.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"The table {path} is not UTF-8 text. Save it as CSV in UTF-8.") from error
+    text = text_of(path, "The table", "Check 'table' of the source.")
     head = text.partition("\n")[0]
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count)))
     if not rows or _KEY not in rows[0]:

@@ -97,8 +97,9 @@ def merged(category: Category, *, skip_missing: bool = False) -> Merged:
         skip_missing: whether all sources are optional.
 
     Raises:
-        InputError: in one sentence, if data are missing; or if nothing is left to train or validate on.
-        ConfigError: if the yaml of a source, or a list of its works, is wrong.
+        InputError: in one sentence, if data are missing; if a list of works is none; or if nothing is left to train or
+            validate on.
+        ConfigError: if the yaml of a source is wrong.
         LabelError: if class names are unknown.
     """
     datasets, absent = _datasets(category, skip_missing)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from artdet.data.listing import text_of
 from artdet.data.problems import Problems
 from artdet.data.raw import RawImage
 from artdet.errors import InputError, LabelError, did_you_mean
@@ -48,23 +50,18 @@ def _with_labels(image: RawImage, labels: Mapping[int, str], problems: Problems)
 
 def _read(path: Path, taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
     """File -> number of a box -> label."""
+    text = text_of(path, "The table", "Check 'relabelled' of the source.")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    if not set(_COLUMNS) <= set(rows.fieldnames or ()):
+        raise InputError(f"{path} lacks one of the columns {', '.join(_COLUMNS)}. Add it to the first line.")
     found: dict[str, dict[int, str]] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            if not set(_COLUMNS) <= set(rows.fieldnames or ()):
-                raise InputError(f"{path} lacks one of the columns {', '.join(_COLUMNS)}. Add it to the first line.")
-            for row in rows:
-                if row["label"] not in taxonomy.names:
-                    near = did_you_mean(row["label"] or "", taxonomy.names)
-                    raise LabelError(f"{path}, line {rows.line_num}: there is no class '{row['label']}'.{near}")
-                if not (row["object"] or "").isdecimal():
-                    raise InputError(
-                        f"{path}, line {rows.line_num}: '{row['object']}' is no number of an object. They count from 1."
-                    )
-                found.setdefault(row["file"], {})[int(row["object"])] = row["label"]
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}. Check 'relabelled' of the source.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text. Save it as CSV in UTF-8.") from error
+    for row in rows:
+        if row["label"] not in taxonomy.names:
+            near = did_you_mean(row["label"] or "", taxonomy.names)
+            raise LabelError(f"{path}, line {rows.line_num}: there is no class '{row['label']}'.{near}")
+        if not (row["object"] or "").isdecimal():
+            raise InputError(
+                f"{path}, line {rows.line_num}: '{row['object']}' is no number of an object. They count from 1."
+            )
+        found.setdefault(row["file"], {})[int(row["object"])] = row["label"]
     return found

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from artdet.data.dataset import Sample
-from artdet.errors import ConfigError
+from artdet.data.listing import text_of
+from artdet.errors import InputError
 
 _NO_CLASS = -1
 
@@ -46,18 +47,13 @@ def listed_groups(path: Path, samples: Sequence[Sample]) -> frozenset[str]:
     """Groups that a file gives to validation, one a line; lines that begin with # say nothing.
 
     Raises:
-        ConfigError: if the file cannot be read, or names none of the samples' groups.
+        InputError: if the file cannot be read, or names none of the samples' groups.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}, a list of works for validation, cannot be read ({error}). Check 'split'."
-        ) from error
+    lines = text_of(path, "The list of works", "Check 'split' of the category.").splitlines()
     named = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     if not any(sample.group in named for sample in samples):
         shown = next((f", such as '{sample.group}'" for sample in samples), "")
-        raise ConfigError(
+        raise InputError(
             f"{path} names no work of its source. Write one a line, as 'group' of the source gives it{shown}."
         )
     return named

@@ -11,7 +11,7 @@ import yaml
 from artdet.data.category import category_names, load_category
 from artdet.data.merge import merged
 from artdet.data.training_plan import training_plan
-from artdet.errors import ConfigError, InputError
+from artdet.errors import InputError
 
 
 @pytest.fixture
@@ -151,14 +151,14 @@ def test_listed_works_go_to_validation_whatever_is_boxed_on_them(data):
     ("content", "said"),
     [
         (None, "cannot be read"),
-        (b"\xff\n", "cannot be read"),
+        (b"\xff\n", "is not UTF-8"),
         (b"# none\nw7\n", "names no work of its source.*'x.png'"),
     ],
 )
 def test_lists_that_say_nothing_are_refused(two, content, said):
     if content is not None:
         (two.root / "held.txt").write_bytes(content)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(InputError, match=said):
         two.merge([TRAIN, {"source": "art", "split": {"validation": "held.txt"}}])
 
 
