@@ -53,8 +53,8 @@ class Augmentation(StrictModel):
     """
 
     flip: bool = True
-    scales: tuple[Scale, ...] = Field(default=(0.9, 1.2), min_length=1, max_length=8)
-    iou: float = Field(default=0.55, gt=0, lt=1)
+    scales: tuple[Scale, ...] = Field(default=(0.9, 1.1, 1.35), min_length=1, max_length=8)
+    iou: float = Field(default=0.6, gt=0, lt=1)
 
     @field_validator("scales")
     @classmethod

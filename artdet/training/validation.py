@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from artdet.data.merge import Entry
+from artdet.detections import Detections
 from artdet.detectors.base import Detector
 from artdet.metrics.coco import coco_figures
 from artdet.metrics.levels import LEVELS, Level, Levels
@@ -90,16 +91,22 @@ def validated(
         taxonomy: of both.
         progress: called with the number of images just done.
     """
-    levels = Levels(taxonomy)
-    pairs: dict[Level, list[Pair]] = {level: [] for level in LEVELS}
+    found: list[Detections] = []
     for start in range(0, len(entries), _BATCH):
         batch = entries[start : start + _BATCH]
-        found = detector.detect([pictures.read(entry.path) for entry in batch])
-        for entry, boxes in zip(batch, found, strict=True):
-            on_original = boxes.rescaled(entry.sample.truth.image_size)
-            for level in LEVELS:
-                pairs[level].append(levels.pair(on_original, entry.sample, level))
+        found += detector.detect([pictures.read(entry.path) for entry in batch])
         progress(len(batch))
+    return measured(found, entries, taxonomy)
+
+
+def measured(found: Sequence[Detections], entries: Sequence[Entry], taxonomy: Taxonomy) -> Figures:
+    """Measures the boxes of validation images, which may have been found at another size of these."""
+    levels = Levels(taxonomy)
+    pairs: dict[Level, list[Pair]] = {level: [] for level in LEVELS}
+    for entry, boxes in zip(entries, found, strict=True):
+        on_original = boxes.rescaled(entry.sample.truth.image_size)
+        for level in LEVELS:
+            pairs[level].append(levels.pair(on_original, entry.sample, level))
     rows = [row for level in LEVELS for row in _rows(pairs[level], levels, entries, level, taxonomy)]
     return figures(rows, len(entries))
 
@@ -129,12 +136,12 @@ def _rows(
     pairs: Sequence[Pair], levels: Levels, entries: Sequence[Entry], level: Level, taxonomy: Taxonomy
 ) -> list[ClassFigures]:
     classes = levels.classes((entry.sample for entry in entries), level)
-    measured = coco_figures(pairs, classes)
+    all_of = coco_figures(pairs, classes)
     rows = []
     for place, label in enumerate(classes):
         boxes = sum(int(((pair.truth.labels == label) & ~pair.ignored).sum()) for pair in pairs)
         name = taxonomy.names[label]
-        averages = (float(column[place]) for column in (measured.ap, measured.ap50, measured.ap75))
+        averages = (float(column[place]) for column in (all_of.ap, all_of.ap50, all_of.ap75))
         rows.append(ClassFigures(name, level, boxes, *(None if math.isnan(each) else each for each in averages)))
     return [row for row in rows if row.boxes]
 

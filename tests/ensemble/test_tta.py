@@ -110,7 +110,7 @@ def test_images_and_their_mirror_images_keep_their_order():
 @pytest.mark.parametrize(
     ("views", "calls"),
     [
-        ({}, [(0.9, 6), (1.2, 6)]),
+        ({}, [(0.9, 6), (1.1, 6), (1.35, 6)]),
         ({"flip": False, "scales": (1.0,)}, [(1.0, 3)]),
         ({"flip": True, "scales": (1.0,)}, [(1.0, 6)]),
         ({"flip": False, "scales": (0.5, 1.0, 2.0)}, [(0.5, 3), (1.0, 3), (2.0, 3)]),
@@ -125,7 +125,7 @@ def test_each_scale_is_one_call(views, calls):
 
 def test_the_score_is_the_mean_of_all_views():
     scores = {(0.9, "left"): 0.9, (0.9, "right"): 0.5, (1.2, "left"): 0.6, (1.2, "right"): 0.0}
-    found = augmented(Seeing(scores)).detect([picture()])[0]
+    found = augmented(Seeing(scores), scales=(0.9, 1.2)).detect([picture()])[0]
     assert found.scores.tolist() == pytest.approx([(0.9 + 0.5 + 0.6 + 0.0) / 4])
     assert found.boxes.tolist() == [pytest.approx(BOX, abs=1e-4)]
 
@@ -134,7 +134,7 @@ def test_the_score_is_the_mean_of_all_views():
 def test_fused_boxes_below_min_score_go(least, count):
     scores = {(0.9, "left"): 0.9, (0.9, "right"): 0.5, (1.2, "left"): 0.6}
     scores[1.2, "right"] = 0.0
-    assert len(augmented(Seeing(scores), min_score=least).detect([picture()])[0]) == count
+    assert len(augmented(Seeing(scores), scales=(0.9, 1.2), min_score=least).detect([picture()])[0]) == count
     assert 0 <= view_min_score(least) < least
 
 
