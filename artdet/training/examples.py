@@ -12,6 +12,13 @@ from artdet.data.merge import Entry, Merged
 from artdet.data.sampling import epoch_indices
 from artdet.taxonomy import Taxonomy
 
+PARTLY = 0.25
+"""How much the absence of a box says in an image in which some objects of its class are boxed, but maybe not all.
+
+As in Soft Sampling (Wu et al. 2018, arXiv:1806.06986). With 0, nothing told YOLO what an icon's background is, and it
+gave 300 boxes on some: icons are only in sources that are not complete.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class DetectorClasses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 
 from artdet.modelfiles import ModelFiles, load_tensors, read_card, refuse_pickle
+from artdet.training.examples import PARTLY
 
 OUTPUTS = "roi_heads.box_predictor."
 _LEAST_FITTING = 0.5
@@ -23,11 +25,14 @@ class LookedForLayers(FastRCNNOutputLayers):  # type: ignore[misc]
         below: bool (K, K); see :class:`artdet.training.examples.DetectorClasses`.
         labelled: bool (B, K) of the batch that comes next; see :class:`artdet.training.examples.Example`.
         covered: bool (B, K), likewise.
+        boxed: bool (B, K), classes that have boxes in the image: where these need not be all, background that looks
+            like the class counts little.
     """
 
     below: torch.Tensor
     labelled: torch.Tensor
     covered: torch.Tensor
+    boxed: torch.Tensor
 
     def losses(self, predictions: tuple[torch.Tensor, torch.Tensor], proposals: Sequence[Any]) -> Any:
         """Losses of classes and boxes."""
@@ -38,7 +43,9 @@ class LookedForLayers(FastRCNNOutputLayers):  # type: ignore[misc]
             torch.tensor([len(each) for each in proposals], device=classes.device),
         )
         unknown = unknown_outputs(classes, self.labelled[images], self.covered[images], self.below)
-        return super().losses((scores.masked_fill(unknown, -torch.inf), deltas), proposals)
+        partly = (classes == len(self.below))[:, None] & torch.nn.functional.pad(self.boxed[images], (0, 1))
+        doubts = torch.where(unknown, torch.where(partly, math.log(PARTLY), -torch.inf), 0.0)
+        return super().losses((scores + doubts, deltas), proposals)
 
 
 def unknown_outputs(
@@ -85,6 +92,9 @@ class TrainedNetwork(GeneralizedRCNN):  # type: ignore[misc]
         outputs = self.roi_heads.box_predictor
         outputs.labelled = torch.stack([each["labelled"] for each in batched_inputs]).to(self.device)
         outputs.covered = torch.stack([each["covered"] for each in batched_inputs]).to(self.device)
+        places = torch.arange(len(outputs.below))
+        boxed = [torch.isin(places, each["instances"].gt_classes.cpu()) for each in batched_inputs]
+        outputs.boxed = torch.stack(boxed).to(self.device)
         lower = torch.autocast(self.device.type, torch.bfloat16) if self.low_precision else contextlib.nullcontext()
         with lower:
             return super().forward(batched_inputs)

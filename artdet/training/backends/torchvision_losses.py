@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 
 from artdet.training.backends.torchvision_data import Target
+from artdet.training.examples import PARTLY
 
 _STRIDE = 32
 
@@ -36,8 +38,21 @@ def unknown_outputs(labels: torch.Tensor, target: Target, below: torch.Tensor) -
     return unknown
 
 
+def doubts(labels: torch.Tensor, target: Target, below: torch.Tensor) -> torch.Tensor:
+    """(P, 1 + K) to be added to logits: 0; -inf for unknown outputs, log PARTLY where the image has boxes of the class.
+
+    Args:
+        labels, target, below: as :func:`unknown_outputs` takes them.
+    """
+    boxed = torch.isin(torch.arange(1 + len(below), device=labels.device), target.labels[target.labels > 0])
+    weight = torch.where((labels == 0)[:, None] & boxed, math.log(PARTLY), -torch.inf)
+    return torch.where(unknown_outputs(labels, target, below), weight, 0.0)
+
+
 class Losses(torch.nn.Module):
     """A network that gives its losses: those of torchvision, with unknown outputs left out of the softmax.
+
+    Where an image has some boxes of a class that need not be all, background that looks like the class counts little.
 
     The region proposal network learns from every image as if all classes were covered. Its single output says whether
     there is any object; unknown ones are a few of the thousands of places that it is shown as empty, while images with
@@ -70,8 +85,8 @@ class Losses(torch.nn.Module):
             proposals, _, labels, regression = heads.select_training_samples(proposals, boxes)
             pooled = heads.box_roi_pool(features, proposals, sizes)
             logits, deltas = heads.box_predictor(heads.box_head(pooled))
-        unknown = [unknown_outputs(one, target, self.below) for one, target in zip(labels, targets, strict=True)]
-        logits = logits.float().masked_fill(torch.cat(unknown), -torch.inf)
+        doubtful = [doubts(one, target, self.below) for one, target in zip(labels, targets, strict=True)]
+        logits = logits.float() + torch.cat(doubtful)
         if len(logits):
             losses["loss_classifier"], losses["loss_box_reg"] = fastrcnn_loss(
                 logits, deltas.float(), labels, regression

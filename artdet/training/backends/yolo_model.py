@@ -10,14 +10,7 @@ import torch
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
 
-from artdet.training.examples import DetectorClasses
-
-PARTLY = 0.25
-"""How much the absence of a box says in an image in which some objects of its class are boxed, but maybe not all.
-
-As in Soft Sampling (Wu et al. 2018, arXiv:1806.06986). With 0, nothing told a network what an icon's background is, and
-it gave 300 boxes on some: icons are only in sources that are not complete.
-"""
+from artdet.training.examples import PARTLY, DetectorClasses
 
 
 class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]

@@ -271,6 +271,7 @@ def test_unknown_outputs_get_no_gradient():
     layers = LookedForLayers(ShapeSpec(channels=3), box2box_transform=Box2BoxTransform((1, 1, 1, 1)), num_classes=2)
     layers.below = torch.zeros(2, 2, dtype=torch.bool)
     layers.labelled = layers.covered = torch.tensor([[True, True], [True, False]])
+    layers.boxed = torch.tensor([[True, True], [True, False]])
     proposals = []
     for count in (1, 2):
         each = Instances((40, 50))
@@ -285,6 +286,12 @@ def test_unknown_outputs_get_no_gradient():
     assert losses["loss_cls"].item() == pytest.approx((full + 2 * part) / 3, rel=1e-5)
     losses["loss_cls"].backward()
     assert (scores.grad != 0).int().tolist() == [[1, 1, 1], [1, 0, 1], [1, 0, 1]]
+    # With boxes of the second class in the second image it counts there, a quarter.
+    layers.boxed = torch.tensor([[True, True], [False, True]])
+    with EventStorage():
+        losses = layers.losses((scores, torch.zeros(3, 8)), proposals)
+    little = -math.log(math.exp(-0.4) / (math.exp(0.3) + 0.25 * math.exp(1.2) + math.exp(-0.4)))
+    assert losses["loss_cls"].item() == pytest.approx((full + 2 * little) / 3, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ import torch
 from artdet.detectors.torchvision import Settings
 from artdet.detectors.torchvision_architectures import build_network
 from artdet.training.backends.torchvision_data import Target
-from artdet.training.backends.torchvision_losses import Losses, unknown_outputs
-from artdet.training.examples import DetectorClasses
+from artdet.training.backends.torchvision_losses import Losses, doubts, unknown_outputs
+from artdet.training.examples import PARTLY, DetectorClasses
 
 CLASSES = ["persons", "angel", "ship", "mary"]
 
@@ -46,6 +46,14 @@ def test_what_nobody_knows_of_a_proposal(label, labelled, covered, unknown, taxo
     assert found.shape == (1, 5)
     assert not found[0, 0]
     assert [name for name, is_unknown in zip(CLASSES, found[0, 1:].tolist(), strict=True) if is_unknown] == unknown
+
+
+def test_background_counts_little_where_there_are_boxes_that_need_not_be_all(taxonomy):
+    below = torch.from_numpy(DetectorClasses.of(tuple(CLASSES), taxonomy).below)
+    shown = target([1, 0, 0, 0], [1, 0, 0, 0], boxes=[[1, 2, 9, 8]] * 2, labels=[3, 1])
+    found = doubts(torch.tensor([0, 3]), shown, below).tolist()
+    assert found[0] == [0, 0, -math.inf, pytest.approx(math.log(PARTLY)), -math.inf]  # a ship is there, and one angel?
+    assert found[1] == [0, 0, 0, 0, 0]
 
 
 def test_no_proposals(taxonomy):
