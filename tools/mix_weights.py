@@ -2,6 +2,7 @@
 
 What the start could do and the run forgot comes back, and most of what was learnt stays (Wortsman et al. 2022, "Robust
 fine-tuning of zero-shot models"). For example: python tools/mix_weights.py runs/start runs/train/objects runs/mixed 0.7
+Where the run knows classes that the start does not, what it learnt of these stays as it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import argparse
 import shutil
 from pathlib import Path
 
+import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 
@@ -20,14 +23,33 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("share", type=float, help="of the run, 0 to 1")
     options = parser.parse_args()
-    start, run = (load_file(folder / "model.safetensors") for folder in (options.start, options.run))
+    (start, there), (run, classes) = loaded(options.start), loaded(options.run)
     for name, tensor in run.items():
         if tensor.is_floating_point():
-            mixed = (1 - options.share) * start[name].float() + options.share * tensor.float()
+            before = start[name]
+            if before.shape != tensor.shape:  # rows of classes
+                before = with_rows(before, there, tensor, classes)
+            mixed = (1 - options.share) * before.float() + options.share * tensor.float()
             run[name] = mixed.to(tensor.dtype).contiguous()
     options.out.mkdir(parents=True, exist_ok=True)
     save_file(run, options.out / "model.safetensors")
     shutil.copy(options.run / "model.yaml", options.out / "model.yaml")
+
+
+def loaded(folder: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Tensors and class names."""
+    return load_file(folder / "model.safetensors"), yaml.safe_load((folder / "model.yaml").read_text())["classes"]
+
+
+def with_rows(before: torch.Tensor, there: list[str], own: torch.Tensor, classes: list[str]) -> torch.Tensor:
+    """Rows of classes that both know from the start, those that only the run knows as they are in the run."""
+    assert len(before) == len(there)
+    assert len(own) == len(classes)
+    rows = own.clone()
+    for place, name in enumerate(classes):
+        if name in there:
+            rows[place] = before[there.index(name)].to(rows.dtype)
+    return rows
 
 
 if __name__ == "__main__":
