@@ -67,7 +67,7 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
         parents = _parents(read_card(files, backend="yolo"))
     end_to_end = bool(getattr(network.model[-1], "end2end", False))
     info = NetworkInfo(classes, size, int(max(network.stride)), end_to_end)
-    return for_inference(network, parents), info
+    return for_inference(network, () if end_to_end else parents), info
 
 
 def _parents(card: ModelCard) -> list[int]:
@@ -80,8 +80,8 @@ def for_inference(network: Any, parents: Sequence[int] = ()) -> torch.nn.Module:
 
     Args:
         network: it is changed.
-        parents: the place of each class's parent, its own where it has none; see ``ModelCard.parents``. The outputs of
-            a network with end-to-end boxes have none.
+        parents: the place of each class's parent, its own where it has none; see ``ModelCard.parents``. Empty for a
+            network whose outputs are final boxes.
     """
     network = network.float().eval()
     network.fuse(verbose=False)
