@@ -92,9 +92,9 @@ class TrainedNetwork(GeneralizedRCNN):  # type: ignore[misc]
         outputs = self.roi_heads.box_predictor
         outputs.labelled = torch.stack([each["labelled"] for each in batched_inputs]).to(self.device)
         outputs.covered = torch.stack([each["covered"] for each in batched_inputs]).to(self.device)
-        places = torch.arange(len(outputs.below))
-        boxed = [torch.isin(places, each["instances"].gt_classes.cpu()) for each in batched_inputs]
-        outputs.boxed = torch.stack(boxed).to(self.device)
+        outputs.boxed = torch.zeros_like(outputs.covered)
+        for boxed, each in zip(outputs.boxed, batched_inputs, strict=True):
+            boxed[each["instances"].gt_classes.to(self.device)] = True
         lower = torch.autocast(self.device.type, torch.bfloat16) if self.low_precision else contextlib.nullcontext()
         with lower:
             return super().forward(batched_inputs)

@@ -44,7 +44,8 @@ def doubts(labels: torch.Tensor, target: Target, below: torch.Tensor) -> torch.T
     Args:
         labels, target, below: as :func:`unknown_outputs` takes them.
     """
-    boxed = torch.isin(torch.arange(1 + len(below), device=labels.device), target.labels[target.labels > 0])
+    boxed = torch.zeros(1 + len(below), dtype=torch.bool, device=labels.device)
+    boxed[target.labels] = True
     weight = torch.where((labels == 0)[:, None] & boxed, math.log(PARTLY), -torch.inf)
     return torch.where(unknown_outputs(labels, target, below), weight, 0.0)
 
