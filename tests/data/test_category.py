@@ -63,7 +63,7 @@ def test_split(load, split, share):
         ({"classes": ["dog", "dog"]}, ["classes: dog: appears more than once"]),
         ({"classes": ["dgo", "animal"]}, ["classes: the taxonomy has no class 'dgo'", "'animal'"]),
         ({"sources": [source(source="exampels")]}, ["sources.0.source: there is no source 'exampels'", "'examples'?"]),
-        ({"sources": [source(split="test")]}, ["sources.0.split: must be train, validation or {validation: SHARE}"]),
+        ({"sources": [source(split="test")]}, ["sources.0.split: must be train, validation, {validation: SHARE} with"]),
         ({"sources": [source(split={"validation": 1})]}, ["sources.0.split: must be train"]),
         ({"sources": [source(split={"validation": ""})]}, ["{validation: FILE} with a file that has a work a line"]),
         ({"sources": [source(split="validation", art=False)]}, ["sources.0.split: validation must be art"]),
