@@ -63,8 +63,8 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
     if is_pickle(files.model):
         network, classes, size = network_of_pickle(files, trusted)
     else:
-        network, classes, size = _from_safetensors(files)
-        parents = _parents(read_card(files, backend="yolo"))
+        network, card = _from_safetensors(files)
+        classes, size, parents = card.classes, card.image_size or DEFAULT_IMAGE_SIZE, _parents(card)
     end_to_end = bool(getattr(network.model[-1], "end2end", False))
     info = NetworkInfo(classes, size, int(max(network.stride)), end_to_end)
     return for_inference(network, () if end_to_end else parents), info
@@ -133,7 +133,7 @@ def _export(files: ModelFiles, folder: Path, *, trusted: bool) -> None:
     (folder / "info.json").write_text(json.dumps(asdict(info)), encoding="utf-8")
 
 
-def _from_safetensors(files: ModelFiles) -> tuple[Any, tuple[str, ...], int]:
+def _from_safetensors(files: ModelFiles) -> tuple[Any, ModelCard]:
     card = read_card(files, backend="yolo")
     tensors = load_tensors(files.model)
     from ultralytics.nn.tasks import DetectionModel
@@ -150,7 +150,7 @@ def _from_safetensors(files: ModelFiles) -> tuple[Any, tuple[str, ...], int]:
             f"{files.model} does not fit {card.architecture} with {len(card.classes)} classes ({first}). "
             "Check architecture and classes in the card."
         ) from error
-    return network, card.classes, card.image_size or DEFAULT_IMAGE_SIZE
+    return network, card
 
 
 def network_of_pickle(files: ModelFiles, trusted: bool) -> tuple[Any, tuple[str, ...], int]:
