@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,13 +96,25 @@ class OnnxRuntime:
             yield index, self._session.run(None, {self._input: values})[0]
 
 
+@cache
+def _openvino_core() -> Any:
+    """The one OpenVINO core of this process, which lives as long as it.
+
+    A core changes the stack that signals are handled on and puts the former one back at its end: of two, the second
+    to end would put back what the first has freed, and the next Ctrl-C would crash the process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 class OpenVinoRuntime:
     """OpenVINO on the CPU: as many inputs at once as there are threads, a core each."""
 
     def __init__(self, exported_model: Path, threads: int, precision: str) -> None:
         import openvino
 
-        core = openvino.Core()
+        core = _openvino_core()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "NUM_STREAMS": str(threads),

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from artdet import runtimes
@@ -45,3 +48,38 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     with pytest.raises(ModelError, match="no"):
         runtimes.cached(tmp_path / "key", "marker", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np, onnx
+from onnx import TensorProto, helper
+from artdet.runtimes import open_runtime
+
+value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 4, 4])
+graph = helper.make_graph([helper.make_node("Relu", ["in"], ["out"])], "relu", [value("in")], [value("out")])
+exported = Path(sys.argv[1])
+onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), exported)
+both = [open_runtime("openvino", exported, threads=1, precision="float32") for _ in range(2)]
+for runtime in both:
+    assert list(runtime.infer([np.ones((1, 3, 4, 4), np.float32)]))[0][1].sum() == 48
+del runtime
+both.pop(0)
+both.pop(0)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_two_networks_of_openvino(tmp_path):
+    """Of two cores of OpenVINO, one leaves a freed stack for signals; in a process of its own, as it would crash."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "relu.onnx")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "interrupted\n"
