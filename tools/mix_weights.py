@@ -15,6 +15,8 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from artdet.training.backends.yolo_start import rows_by_name
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -28,7 +30,7 @@ def main() -> None:
         if tensor.is_floating_point():
             before = start[name]
             if before.shape != tensor.shape:  # rows of classes
-                before = with_rows(before, there, tensor, classes)
+                before = rows_by_name(before, there, tensor, classes)
             mixed = (1 - options.share) * before.float() + options.share * tensor.float()
             run[name] = mixed.to(tensor.dtype).contiguous()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -39,17 +41,6 @@ def main() -> None:
 def loaded(folder: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     """Tensors and class names."""
     return load_file(folder / "model.safetensors"), yaml.safe_load((folder / "model.yaml").read_text())["classes"]
-
-
-def with_rows(before: torch.Tensor, there: list[str], own: torch.Tensor, classes: list[str]) -> torch.Tensor:
-    """Rows of classes that both know from the start, those that only the run knows as they are in the run."""
-    assert len(before) == len(there)
-    assert len(own) == len(classes)
-    rows = own.clone()
-    for place, name in enumerate(classes):
-        if name in there:
-            rows[place] = before[there.index(name)].to(rows.dtype)
-    return rows
 
 
 if __name__ == "__main__":

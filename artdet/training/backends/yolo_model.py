@@ -102,23 +102,22 @@ class _WhereLookedFor(torch.nn.Module):
     def forward(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if self.specific is not None:
             targets = torch.maximum(targets, self.specific.to(targets.dtype))
-        known = self.known(targets)
+        is_object = targets > 0
         asked = torch.where(self.below, targets[..., self.general], 1.0)
-        known = torch.where(known, 1.0, PARTLY * self.partly_known(targets))
-        answers = torch.where(self.below, (targets > 0).to(targets.dtype), targets)
+        known = torch.where(self.known(is_object), 1.0, PARTLY * self.partly_known(is_object))
+        answers = torch.where(self.below, is_object.to(targets.dtype), targets)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, answers, reduction="none")
         return loss * asked * known
 
-    def known(self, targets: torch.Tensor) -> torch.Tensor:
+    def known(self, is_object: torch.Tensor) -> torch.Tensor:
         """Bool (B, A, K), where the target is more than a guess."""
-        is_object = targets > 0
         specific = (is_object & self.fine).to(self.alike.dtype) @ self.alike > 0
         nothing = ~is_object.any(dim=2, keepdim=True)
         return self.labelled[:, None] | (self.covered[:, None] & nothing) | specific | is_object
 
-    def partly_known(self, targets: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def partly_known(is_object: torch.Tensor) -> torch.Tensor:
         """Bool (B, A, K), where there is no box, but boxes of the class are elsewhere in the image."""
-        is_object = targets > 0
         return is_object.any(dim=1, keepdim=True) & ~is_object.any(dim=2, keepdim=True)
 
 

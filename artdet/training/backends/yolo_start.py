@@ -74,13 +74,28 @@ def _outputs(network: torch.nn.Module) -> set[str]:
 
 def _output(there: torch.Tensor, own: torch.Tensor, names: Sequence[str], classes: DetectorClasses) -> torch.Tensor:
     """Weights or biases of the last layer of the classification branch, a row a class."""
-    rows = own.clone()
+    rows = rows_by_name(there, names, own, classes.names)
     for place, name in enumerate(classes.names):
-        general = classes.general(place)
+        if name not in names and classes.general(place) in names:
+            rows[place] = -UNLIKELY if rows.ndim == 1 else 0.0
+    return rows
+
+
+def rows_by_name(
+    there: torch.Tensor, names: Sequence[str], own: torch.Tensor, own_names: Sequence[str]
+) -> torch.Tensor:
+    """``own`` with the rows of ``there`` for classes that both know.
+
+    Args:
+        there: weights or biases of a last layer, a row for each of ``names``.
+        names: classes of these weights.
+        own: the same with a row for each of ``own_names``.
+        own_names: classes of the result.
+    """
+    rows = own.clone()
+    for place, name in enumerate(own_names):
         if name in names:
             rows[place] = there[names.index(name)].to(rows.dtype)
-        elif general in names:
-            rows[place] = -UNLIKELY if rows.ndim == 1 else 0.0
     return rows
 
 
