@@ -1,5 +1,7 @@
 """What the tests of all backends train on."""
 
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import yaml
 
 from artdet.data.category import load_category
 from artdet.data.merge import merged
-from artdet.training.course import Task
+from artdet.training.course import SilentWatch, Task
 from artdet.training.examples import examples
 from artdet.training.pictures import Pictures
 
@@ -36,3 +38,27 @@ def task_of_category(taxonomy, tmp_path_factory):
         )
 
     return make
+
+
+class InterruptAt(SilentWatch):
+    """Presses Ctrl-C after some steps; keeps the steps, their losses and the notes."""
+
+    def __init__(self, step=None):
+        self.left, self.notes, self.shown, self.losses = step, [], [], []
+
+    def steps(self, epoch, epochs, done, total, losses):
+        self.shown.append((epoch, done, total))
+        self.losses.append(losses["loss"])
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def interrupt_at():
+    """Makes a watch that presses Ctrl-C after a number of steps, or never."""
+    return InterruptAt

@@ -2,8 +2,6 @@
 
 import copy
 import math
-import os
-import signal
 
 import pytest
 import torch
@@ -82,20 +80,6 @@ def make_task(task_of_category):
     return make
 
 
-class InterruptAt(SilentWatch):
-    """Presses Ctrl-C after some steps."""
-
-    def __init__(self, step=None):
-        self.left, self.shown = step, []
-
-    def steps(self, epoch, epochs, done, total, losses):
-        self.shown.append((epoch, done, total, losses["loss"]))
-        if self.left is not None:
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGINT)
-
-
 def trained(task, path, watch=None):
     """The course of a training in a folder."""
     path.mkdir(exist_ok=True)
@@ -160,13 +144,13 @@ def test_detectron2_writes_nothing(make_task, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("step", [2, 3, 4], ids=["in an epoch", "at its end", "in the second"])
-def test_ctrl_c_saves_and_the_training_goes_on_as_if_nothing_had_been(step, whole, make_task, tmp_path):
+def test_ctrl_c_saves_and_the_training_goes_on_as_if_nothing_had_been(step, whole, make_task, tmp_path, interrupt_at):
     with pytest.raises(TrainingStopped):
-        trained(make_task(**QUICK), tmp_path / "run", watch := InterruptAt(step))
+        trained(make_task(**QUICK), tmp_path / "run", watch := interrupt_at(step))
     assert len(watch.shown) == step
     state = load_checkpoint(tmp_path / "run" / "last.pt")
     assert (state["epoch"], state["step"]) == divmod(step, 3)
-    again = trained(make_task(**QUICK), tmp_path / "run", rest := InterruptAt())
+    again = trained(make_task(**QUICK), tmp_path / "run", rest := interrupt_at())
     assert len(rest.shown) == 6 - step
     for ours, theirs in zip(again.epochs, whole.epochs, strict=True):
         assert ours.losses == theirs.losses
@@ -295,7 +279,7 @@ def test_unknown_outputs_get_no_gradient():
 
 
 @pytest.mark.slow
-def test_thirty_images_are_learnt_by_heart(make_task, shared_data, tmp_path, monkeypatch):
+def test_thirty_images_are_learnt_by_heart(make_task, shared_data, tmp_path, monkeypatch, interrupt_at):
     """From random weights, which takes a network with more channels than the other tests need, and 400 steps."""
     wider = copy.deepcopy(SMALL)
     wider["MODEL"]["RESNETS"] |= {"STEM_OUT_CHANNELS": 16, "RES2_OUT_CHANNELS": 64, "WIDTH_PER_GROUP": 16}
@@ -311,5 +295,5 @@ def test_thirty_images_are_learnt_by_heart(make_task, shared_data, tmp_path, mon
     settings = {**QUICK, "epochs": 40, "validate_every": 40, "batch": 3, "learning_rate": 0.02, "scale": 0.0}
     task = make_task(images=30, side=128, sources=sources, classes=["persons"], **settings)
     assert len(task.examples) == 30
-    course = trained(task, tmp_path / "run", watch := InterruptAt())
-    assert course.epochs[-1].losses["loss"] < 0.5 * watch.shown[0][-1]
+    course = trained(task, tmp_path / "run", watch := interrupt_at())
+    assert course.epochs[-1].losses["loss"] < 0.5 * watch.losses[0]

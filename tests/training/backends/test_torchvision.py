@@ -1,8 +1,6 @@
 """Trainings of a small Faster R-CNN on the example paintings."""
 
 import json
-import os
-import signal
 
 import pytest
 import torch
@@ -36,23 +34,6 @@ def make_task(task_of_category):
         return task_of_category(content, images=images, start=files)
 
     return make
-
-
-class InterruptAt(SilentWatch):
-    """Presses Ctrl-C after some steps, and keeps the notes."""
-
-    def __init__(self, step=None):
-        self.left, self.notes, self.shown = step, [], []
-
-    def steps(self, epoch, epochs, done, total, losses):
-        self.shown.append((epoch, done, total))
-        if self.left is not None:
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def trained(task, path, watch=None):
@@ -92,8 +73,8 @@ def test_a_training_leaves_a_model_that_predict_loads(whole, taxonomy, paintings
 
 
 @pytest.mark.parametrize("step", [2, 3], ids=["in an epoch", "at its end"])
-def test_ctrl_c_saves_and_the_training_goes_on_as_if_nothing_had_been(step, whole, make_task, tmp_path):
-    watch = InterruptAt(step)
+def test_ctrl_c_saves_and_the_training_goes_on_as_if_nothing_had_been(step, whole, make_task, tmp_path, interrupt_at):
+    watch = interrupt_at(step)
     with pytest.raises(TrainingStopped):
         trained(make_task(**QUICK), tmp_path / "run", watch)
     assert watch.shown[-1] == (1, step, 3)
@@ -110,8 +91,8 @@ def test_ctrl_c_saves_and_the_training_goes_on_as_if_nothing_had_been(step, whol
     assert again.folder.model.read_bytes() == whole.folder.model.read_bytes()
 
 
-def test_a_finished_training_does_nothing_more(whole, make_task):
-    watch = InterruptAt()
+def test_a_finished_training_does_nothing_more(whole, make_task, interrupt_at):
+    watch = interrupt_at()
     course = Course(make_task(**QUICK), whole.folder, watch)
     backend.train(course)
     assert watch.shown == []
@@ -137,9 +118,11 @@ def test_too_little_memory_says_which_batch_fits(make_task, tmp_path, monkeypatc
         trained(make_task(**{**QUICK, "batch": 6}, images=3), tmp_path / "run")
 
 
-def test_without_weights_in_the_cache_it_starts_from_random_ones_and_says_so(make_task, tmp_path, monkeypatch):
+def test_without_weights_in_the_cache_it_starts_from_random_ones_and_says_so(
+    make_task, tmp_path, monkeypatch, interrupt_at
+):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    watch = InterruptAt()
+    watch = interrupt_at()
     course = Course(make_task(**{**QUICK, "start": None}), TrainingFolder(tmp_path), watch)
     network, is_pretrained = backend.network_of(course, None)
     assert not is_pretrained

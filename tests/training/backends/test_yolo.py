@@ -2,8 +2,6 @@
 
 import importlib
 import json
-import os
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -47,23 +45,6 @@ def make_task(task_of_category):
         return task_of_category(content, images=images, start=files)
 
     return make
-
-
-class InterruptAt(SilentWatch):
-    """Presses Ctrl-C after some steps, and keeps the notes."""
-
-    def __init__(self, step=None):
-        self.left, self.notes, self.shown = step, [], []
-
-    def steps(self, epoch, epochs, done, total, losses):
-        self.shown.append((epoch, done, total))
-        if self.left is not None:
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -162,17 +143,19 @@ def test_nothing_of_ultralytics_is_left(whole):
     assert not list(beside.rglob("*.cache")) + list(beside.rglob("*.npy"))
 
 
-def test_what_is_finished_is_not_trained_again(yolo, whole, make_task):
+def test_what_is_finished_is_not_trained_again(yolo, whole, make_task, interrupt_at):
     before = whole.folder.checkpoint.read_bytes()
-    watch = InterruptAt()
+    watch = interrupt_at()
     assert len(trained(yolo, make_task(), whole.folder.path, watch).epochs) == 2
     assert watch.shown == []
     assert whole.folder.checkpoint.read_bytes() == before
 
 
 @pytest.mark.parametrize("step", [2, STEPS], ids=["inside an epoch", "at its end"])
-def test_ctrl_c_saves_and_the_training_goes_on_at_the_very_step(step, yolo, whole, make_task, tmp_path, steps):
-    task, watch = make_task(), InterruptAt(step)
+def test_ctrl_c_saves_and_the_training_goes_on_at_the_very_step(
+    step, yolo, whole, make_task, tmp_path, steps, interrupt_at
+):
+    task, watch = make_task(), interrupt_at(step)
     with pytest.raises(TrainingStopped):
         trained(yolo, task, tmp_path / "run", watch)
     assert watch.shown == [(1, done, STEPS) for done in range(1, step + 1)]
@@ -193,11 +176,11 @@ def test_ctrl_c_saves_and_the_training_goes_on_at_the_very_step(step, yolo, whol
         same(again, whole)
 
 
-def test_rates_rise_over_the_first_epoch_wherever_it_was_stopped(yolo, make_task, tmp_path, steps):
+def test_rates_rise_over_the_first_epoch_wherever_it_was_stopped(yolo, make_task, tmp_path, steps, interrupt_at):
     """As ultralytics has it: weights from 0, biases from their own rate, and the cosine from the end of the warm-up."""
     task = make_task(learning_rate=0.01, mosaic=0, validate_every=2)
     with pytest.raises(TrainingStopped):
-        trained(yolo, task, tmp_path / "run", InterruptAt(1))
+        trained(yolo, task, tmp_path / "run", interrupt_at(1))
     trained(yolo, task, tmp_path / "run")
     rates = np.array([each["rates"] for each in steps])
     momenta = [each["momentum"] for each in steps]
