@@ -53,7 +53,7 @@ class Augmentation(StrictModel):
     """
 
     flip: bool = True
-    scales: tuple[Scale, ...] = Field(default=(0.9, 1.1, 1.35), min_length=1, max_length=8)
+    scales: tuple[Scale, ...] = Field(default=(0.8, 1.0, 1.25, 1.5), min_length=1, max_length=8)
     iou: float = Field(default=0.6, gt=0, lt=1)
 
     @field_validator("scales")

@@ -110,7 +110,7 @@ def test_images_and_their_mirror_images_keep_their_order():
 @pytest.mark.parametrize(
     ("views", "calls"),
     [
-        ({}, [(0.9, 6), (1.1, 6), (1.35, 6)]),
+        ({}, [(0.8, 6), (1.0, 6), (1.25, 6), (1.5, 6)]),
         ({"flip": False, "scales": (1.0,)}, [(1.0, 3)]),
         ({"flip": True, "scales": (1.0,)}, [(1.0, 6)]),
         ({"flip": False, "scales": (0.5, 1.0, 2.0)}, [(0.5, 3), (1.0, 3), (2.0, 3)]),

@@ -1,6 +1,6 @@
 """What several views of an image bring a model on the validation images of a category, and how they are best fused.
 
-For example: python tools/bench/views.py persons persons --scales 0.9,1.1,1.35 0.9,1.2 --iou 0.55 0.6 0.65
+For example: python tools/bench/views.py persons persons --scales 0.9,1.1,1.35 0.8,1.0,1.25,1.5 --iou 0.55 0.6 0.65
 
 Each scale is seen once, as it is and mirrored; all sets of scales are fused from that. ARTDET_DATA_DIR must hold the
 sources of the category, and --source names one of them that is not among its validation.
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("category")
     parser.add_argument("model")
-    parser.add_argument("--scales", nargs="+", type=numbers, default=[(0.9, 1.2), (0.9, 1.1, 1.35)])
+    parser.add_argument("--scales", nargs="+", type=numbers, default=[(0.9, 1.1, 1.35), (0.8, 1.0, 1.25, 1.5)])
     parser.add_argument("--iou", nargs="+", type=float, default=[0.55, 0.6, 0.65])
     parser.add_argument("--source", help="all images of this source, in place of the validation images")
     parser.add_argument("--engine", default="auto")
