@@ -74,11 +74,15 @@ def settings_of(category: str, row: int, options: argparse.Namespace) -> dict[st
         for entry in settings["sources"]
         if not entry.get("optional") and (learns_from_art or not entry["art"] or entry.get("split", "train") != "train")
     ]
-    if not learns_from_art:
-        for entry in settings["sources"]:
+    for entry in settings["sources"]:
+        split = entry.get("split")
+        if not isinstance(split, dict):
+            continue
+        if isinstance(split["validation"], str):  # a list beside the category, which is written elsewhere here
+            split["validation"] = str(PROJECT / "configs" / split["validation"])
+        if not learns_from_art:
             # Validation stays what it is in all rows; what else such a source has is not learnt from.
-            if isinstance(entry.get("split"), dict):
-                entry["weight"] = 1e-9
+            entry["weight"] = 1e-9
     artify = {"variants": options.variants if row >= ROWS.index("+ artify") else 0, "probability": 0.5}
     if row >= ROWS.index("+ neural artify"):
         artify["weights"] = NEURAL
