@@ -30,6 +30,8 @@ def main() -> None:
         if tensor.is_floating_point():
             before = start[name]
             if before.shape != tensor.shape:  # rows of classes
+                assert len(before) == len(there), name
+                assert len(tensor) == len(classes), name
                 before = rows_by_name(before, there, tensor, classes)
             mixed = (1 - options.share) * before.float() + options.share * tensor.float()
             run[name] = mixed.to(tensor.dtype).contiguous()
