@@ -12,6 +12,7 @@ import artdet
 from artdet.config import yaml_text
 from artdet.data.category import Category, load_category, source_place
 from artdet.data.merge import Merged, merged
+from artdet.data.sources import shipped_sources
 from artdet.data.training_settings import TrainingSettings
 from artdet.devices import cpu_threads, resolve_device
 from artdet.errors import ModelError, RunError, TrainingStopped
@@ -169,7 +170,9 @@ def _going_on(folder: TrainingFolder) -> str:
 
 
 def _anywhere(source: str, category: Category) -> str:
-    """A source that is named so that it is found from any folder."""
+    """A source that is named so that it is found from any folder; one that comes with artdet is found before files."""
+    if source in shipped_sources():
+        return source
     place = Path(source_place(source, category.path)).expanduser()
     return str(place.absolute()) if place.exists() else source
 

@@ -89,6 +89,16 @@ def test_what_is_written_is_found_from_any_folder(written, data, start, category
     assert folder.metrics.parent == tmp_path / "here" / written.path
 
 
+def test_a_source_of_artdet_is_not_taken_for_a_folder_of_its_name(category_file, taxonomy, start, tmp_path):
+    content = yaml.safe_load(category_file.read_text())
+    content["sources"].append({"source": "examples", "art": True, "split": "validation"})
+    category_file.write_text(yaml.safe_dump(content))
+    (tmp_path / "here" / "examples").mkdir()
+    data = merged(load_category(str(category_file), taxonomy))
+    training.written_down(folder := training.new_folder("named"), data, None)
+    assert yaml.safe_load(folder.category.read_text())["sources"][-1]["source"] == "examples"
+
+
 def test_listed_works_are_found_from_any_folder(category_file, taxonomy, start):
     content = yaml.safe_load(category_file.read_text())
     content["sources"][1]["split"] = {"validation": "held.txt"}
