@@ -27,6 +27,9 @@ _TRIES = 40
 _NARROWEST = 10  # pixels of a visible object's shorter side; boxes below it teach nothing
 _INSIDE = 0.65  # share of the objects that no border cuts, unless they are too large
 _MATCH = (0.3, 0.8)  # how far an object takes on the colours around it
+_COMPANY = (0.65, 1.1)  # size of an object beside the one behind it
+_ASIDE = (0.1, 0.6)  # how far it stands aside, as a share of both widths' mean
+_LOWER = (-0.05, 0.3)  # how much lower it ends, as a share of the other's height
 _FEATHER = (0.6, 2.0)  # pixels, standard deviation
 
 
@@ -42,6 +45,7 @@ class SceneSettings(StrictModel):
         feet: the lower edge of an object lies at least so far down, as a share of the height; 0 is anywhere.
         enlarge: cut-outs are enlarged at most by this factor.
         hidden: largest share of an object that the borders cut off.
+        together: probability that an object stands in front of the last one, about as large: people in company.
         overlap: largest intersection over union of two objects' boxes.
         visible: smallest share of an object that borders and other objects leave to be seen.
         crop: smallest share of a background's sides that is used.
@@ -57,6 +61,7 @@ class SceneSettings(StrictModel):
     feet: float = Field(default=0.4, ge=0, le=1)
     enlarge: float = Field(default=2.0, ge=1, le=8)
     hidden: float = Field(default=0.4, ge=0, lt=1)
+    together: float = Field(default=0.0, ge=0, le=1)
     overlap: float = Field(default=0.75, ge=0, le=1)
     visible: float = Field(default=0.34, gt=0, le=1)
     crop: float = Field(default=0.75, gt=0, le=1)
@@ -147,7 +152,9 @@ def drawn_scene(
     layers: list[Layer] = []
     for _ in range(wanted):
         for _ in range(_TRIES):
-            layer = _drawn_layer(settings, cutouts, by_class, size, rng)
+            # No number is drawn for a probability of 0: seeds of scenes made before it came still give them.
+            before = layers[-1] if layers and settings.together and rng.random() < settings.together else None
+            layer = _drawn_layer(settings, cutouts, by_class, size, before, rng)
             if layer is not None and fits([*layers, layer], size, settings):
                 layers.append(layer)
                 break
@@ -237,17 +244,20 @@ def _drawn_layer(
     cutouts: Sequence[Cutout],
     by_class: tuple[list[list[int]], NDArray[np.float64]],
     size: tuple[int, int],
+    before: Layer | None,
     rng: np.random.Generator,
 ) -> Layer | None:
-    """One object at one place; ``None`` where the border cuts too much of it."""
+    """One object at one place, if need be in front of another; ``None`` where the border cuts too much of it."""
     members, chances = by_class
     own = members[int(rng.choice(len(members), p=chances))]
     index = own[int(rng.integers(len(own)))]
-    pixels = _moved(cutouts[index].pixels, settings, max(size), rng)
+    scale = settings.scale if before is None else tuple(max(before.pixels.shape) / max(size) * s for s in _COMPANY)
+    pixels = _moved(cutouts[index].pixels, settings, scale, max(size), rng)
     blend = BLENDS[int(rng.integers(len(BLENDS)))]
     if blend != "plain":
         pixels = feathered(pixels, float(rng.uniform(*_FEATHER)))
-    left, top = _place(pixels.shape[:2], size, settings, rng)
+    extent = pixels.shape[:2]
+    left, top = _place(extent, size, settings, rng) if before is None else _place_before(before, extent, rng)
     match = float(rng.uniform(*_MATCH))
     effect = drawn(Artify(probability=settings.artify, grey=0), rng)
     layer = Layer(index, cutouts[index].label, pixels, left, top, blend, match, effect)
@@ -265,14 +275,25 @@ def _place(
     return left, top
 
 
+def _place_before(before: Layer, own: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int]:
+    """Left and top of an object that hides part of another: to one of its sides, and mostly lower."""
+    (high, wide), (other_high, other_wide) = own, before.pixels.shape[:2]
+    aside = float(rng.choice([-1, 1]) * rng.uniform(*_ASIDE)) * (wide + other_wide) / 2
+    lower = float(rng.uniform(*_LOWER)) * other_high
+    left = before.left + (other_wide - wide) / 2 + aside
+    return round(left), round(before.top + other_high - high + lower)
+
+
 def _between(low: float, high: float, rng: np.random.Generator) -> int:
     return round(float(rng.uniform(min(low, high), max(low, high))))
 
 
-def _moved(pixels: RGBA, settings: SceneSettings, side: int, rng: np.random.Generator) -> RGBA:
-    """A cut-out mirrored, scaled, stretched and turned, on a canvas that just holds it."""
+def _moved(
+    pixels: RGBA, settings: SceneSettings, scale: tuple[float, ...], side: int, rng: np.random.Generator
+) -> RGBA:
+    """A cut-out mirrored, scaled to a share of the picture's ``side``, stretched and turned on a canvas of its own."""
     high, wide = pixels.shape[:2]
-    share = np.exp(rng.uniform(*np.log(settings.scale)))
+    share = np.exp(rng.uniform(*np.log(scale)))
     factor = min(share * side / max(high, wide), settings.enlarge)
     stretch = np.exp(rng.uniform(-1, 1) * np.log(settings.aspect) / 2)
     angle = np.radians(rng.uniform(-settings.rotation, settings.rotation))

@@ -84,6 +84,19 @@ def test_boxes_are_those_of_the_pixels_that_were_painted():
         assert picture[..., 1].max() <= 80
 
 
+def test_company_stands_in_front_of_another_and_is_about_as_large():
+    settings = QUIET.model_copy(update={"objects": (2, 2), "together": 1.0, "rotation": 0, "aspect": 1})
+    pairs = [drawn for number in range(20) if len((drawn := scene(number, settings)).layers) == 2]
+    assert len(pairs) > 15
+    for drawn in pairs:
+        behind, front = (max(one.pixels.shape) for one in drawn.layers)
+        assert 0.6 <= front / behind <= 1.2
+        assert visible_boxes(drawn.layers, drawn.image_size)[1].min() >= settings.visible
+    hidden = [visible_boxes(drawn.layers, drawn.image_size)[1][0] for drawn in pairs]
+    alone = [visible_boxes(drawn.layers[:1], drawn.image_size)[1][0] for drawn in pairs]
+    assert np.mean(np.array(hidden) < np.array(alone)) > 0.9
+
+
 def test_weights_choose_classes():
     settings = QUIET.model_copy(update={"weights": {"duck": 0.0}})
     assert {one.label for number in range(5) for one in scene(number, settings).layers} == {1}

@@ -29,7 +29,7 @@ YOLO = {
 MAPS = {"coco256": "coco80", "people_art_train": "people_art", "people_art_val": "people_art",
         "coco2014": "coco", "coco2017": "coco", "open_images": "openimages"}  # fmt: skip
 FETCHED = {"coco2014", "coco2017", "iconart", "open_images"}
-COMPOSED = {"composed_animals", "composed_produce", "composed_structures"}
+COMPOSED = {"composed_animals", "composed_persons", "composed_produce", "composed_structures"}
 OWN = {
     "examples",
     "artic_cc0",
