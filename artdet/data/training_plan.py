@@ -18,8 +18,8 @@ from artdet.taxonomy import Taxonomy
 FEW_BOXES = 50
 """Fewer training boxes than this are weak."""
 
-# Measured with YOLOv5n, forward and backward, on the machine that artdet was made on.
-_SECONDS, _PIXELS, _CORES = 0.170, 512, 2
+# Measured with YOLOv5n, epochs of `artdet train --category persons`, on the machine that artdet was made on.
+_SECONDS, _PIXELS, _CORES = 0.050, 512, 2
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def estimated_seconds(images: float, image_size: int, cores: int) -> float:
     """Seconds that training on so many images takes on a CPU, from one measurement scaled by pixels and cores.
 
     >>> round(estimated_seconds(1000, 512, 2))
-    170
+    50
     """
     return images * _SECONDS * (image_size / _PIXELS) ** 2 * _CORES / cores
 
