@@ -262,10 +262,13 @@ def _note(order: Order, taxonomy: Taxonomy) -> dict[str, Any]:
         for c in order.cutouts
     ]
     backgrounds = [{"file": b.file, "licence": b.licence} for b in order.backgrounds]
+    settings = order.settings.model_dump(mode="json")
+    if not settings["together"]:
+        del settings["together"]  # so that folders go on that were begun before there was such a setting
     return {
         "version": VERSION,
         "seed": order.seed,
-        "settings": order.settings.model_dump(mode="json"),
+        "settings": settings,
         "classes": [taxonomy.names[label] for label in sorted(order.classes)],
         "cutouts": cutouts,
         "backgrounds": backgrounds,

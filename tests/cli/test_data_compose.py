@@ -89,6 +89,17 @@ def test_more_images_keep_those_that_are_there(artdet, places):
     assert {n: after[n] for n in before if n.endswith(".jpg")} == {n: before[n] for n in before if n.endswith(".jpg")}
 
 
+def test_company_is_a_setting_of_its_own_and_folders_without_it_go_on(artdet, places):
+    assert compose(artdet, places, *free()).status == 0
+    assert "together" not in json.loads((places / "out" / "compose.json").read_text())["settings"]
+    assert compose(artdet, places, *free("--together", 0)).status == 0
+    refused = compose(artdet, places, *free("--together", 0.5))
+    assert (refused.status, "made in another way (other settings)" in refused.err) == (1, True)
+    assert compose(artdet, places, *free("--together", 0.5), out="pairs").status == 0
+    note = json.loads((places / "pairs" / "compose.json").read_text())
+    assert note["settings"]["together"] == 0.5
+
+
 def test_backgrounds_of_a_source_must_have_been_looked_at(artdet, places):
     images = [{"id": n, "file_name": f, "height": 30, "width": 50} for n, f in enumerate(("a.jpg", "b.jpg"))]
     boxes = [{"id": 1, "image_id": 0, "category_id": 1, "bbox": [1, 1, 9, 9]}]
