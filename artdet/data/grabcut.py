@@ -64,7 +64,7 @@ def cut_out(dataset: Dataset, classes: frozenset[int], folder: Path, *, progress
     those in which no plausible outline is found. May be stopped and called again.
 
     Args:
-        dataset: photographs, or art with clear outlines: of the persons of People-Art every fifth cut-out is bad.
+        dataset: photographs, or art with clear outlines: of the persons of People-Art every fourth cut-out is bad.
         classes: ids that are wanted.
         folder: for the cut-outs; it is made.
         progress: called with the number of images that are through; first with 0.
