@@ -73,7 +73,8 @@ def assemble(raw: RawSet, source: SourceFile, *, name: str, taxonomy: Taxonomy, 
     for sample, entry in zip(samples, kept, strict=True):
         _note(sample, entry.image, taxonomy, problems)
     licence = source.licence or raw.licence
-    return Dataset(name, raw.root, tuple(samples), taxonomy, problems.findings(), licence)
+    findings, folder = problems.findings(), source.images or ""
+    return Dataset(name, raw.root, tuple(samples), taxonomy, findings, licence, source.origin, folder)
 
 
 def find_copies(dataset: Dataset) -> Finding | None:

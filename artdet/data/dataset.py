@@ -60,6 +60,8 @@ class Dataset:
         taxonomy: of their labels.
         findings: everything odd that was met while reading, in the order of weight.
         licence: as the source states it; empty where it states none.
+        origin: where the data come from, likewise.
+        images: the folder of the images as the source names it; empty where it names none.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Dataset:
     taxonomy: Taxonomy
     findings: tuple[Finding, ...] = ()
     licence: str = ""
+    origin: str = ""
+    images: str = ""
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -155,10 +155,10 @@ def _datasets(category: Category, skip_missing: bool) -> tuple[dict[str, Dataset
         try:
             dataset = load_dataset(source_place(name, category.path), taxonomy=category.taxonomy)
         except MissingData as error:
-            absent[name] = f"{error.source} ({error.wanted}{'; ' if error.origin else ''}{error.origin})"
+            absent[name] = _place(error.source, error.wanted, error.origin)
             continue
         if any(finding.kind == "sizes_from_annotation" for finding in dataset.findings):
-            absent[name] = f"{name} (its images, {dataset.root})"
+            absent[name] = _place(dataset.name, dataset.images or str(dataset.root), dataset.origin)
         else:
             found[name] = dataset
     if lacking := [text for name, text in absent.items() if name in needed]:
@@ -169,6 +169,11 @@ def _datasets(category: Category, skip_missing: bool) -> tuple[dict[str, Dataset
             f"there, and on photographs that `artdet data fetch --category {category.name}` gets, with --skip-missing."
         )
     return found, tuple(absent)
+
+
+def _place(name: str, wanted: str, origin: str) -> str:
+    """A source that is not here: the path to lay it under, and where to get it."""
+    return f"{name} ({wanted}{'; ' if origin else ''}{origin})"
 
 
 def _sides(source: CategorySource, dataset: Dataset, category: Category) -> tuple[list[Entry], list[Entry]]:

@@ -206,6 +206,13 @@ def test_all_missing_data_are_said_in_one_sentence(two, monkeypatch):
     assert str(two.root / "nowhere") in str(caught.value)
 
 
+def test_of_boxes_that_come_with_artdet_the_pictures_are_what_is_missing(tmp_path, monkeypatch, taxonomy):
+    monkeypatch.setenv("ARTDET_DATA_DIR", str(tmp_path))
+    with pytest.raises(InputError) as caught:
+        merged(load_category("animals", taxonomy))
+    assert "artic_cc0 (artic_cc0/images; boxes drawn by eye for artdet; pictures of" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", sorted({*category_names()} - {"iconart"}))  # whose data are fetched
 def test_shipped_categories_on_real_data(shared_data, monkeypatch, taxonomy, name):
     monkeypatch.setenv("ARTDET_DATA_DIR", str(shared_data))
