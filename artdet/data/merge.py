@@ -71,6 +71,7 @@ class Merged:
             on is in validation.
         unused: source -> images that serve neither side.
         findings: source -> what was odd about it.
+        origins: source -> where its data come from, as it says; empty where it does not.
         absent: optional sources whose data are not on this machine; the category is without them.
     """
 
@@ -81,6 +82,7 @@ class Merged:
     held_back: tuple[str, ...]
     unused: Mapping[str, int]
     findings: Mapping[str, tuple[Finding, ...]]
+    origins: Mapping[str, str]
     absent: tuple[str, ...] = ()
 
     @property
@@ -127,6 +129,7 @@ def merged(category: Category, *, skip_missing: bool = False) -> Merged:
         tuple(held_back),
         {name: sum(d.root / s.file not in used for s in d) for name, d in datasets.items()},
         {name: dataset.findings for name, dataset in datasets.items()},
+        {dataset.name: dataset.origin for dataset in datasets.values()},
         absent,
     )
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
-from artdet.config import read_yaml
-from artdet.data.category import Category, source_place
 from artdet.data.merge import Entry, Merged
-from artdet.data.sources import shipped_sources
 from artdet.data.training_plan import training_plan
 from artdet.errors import RunError
 from artdet.runs import json_text
@@ -49,22 +45,7 @@ class SourceFacts:
 def source_facts(data: Merged) -> tuple[SourceFacts, ...]:
     """Every source that gave an image, in the order of training and then of validation."""
     names = dict.fromkeys(entry.source for entry in (*data.train, *data.validation))
-    said = origins(data.category)
-    return tuple(_facts(name, data, said.get(name, "")) for name in names)
-
-
-def origins(category: Category) -> dict[str, str]:
-    """Name of a source -> where its data come from, as its yaml says; without those that say nothing."""
-    settings = category.settings
-    names = [*(entry.source for entry in settings.sources), *(entry.source for entry in settings.negatives)]
-    found = {}
-    for named in dict.fromkeys(names):
-        place = Path(source_place(named, category.path)).expanduser()
-        file = place if place.suffix in (".yaml", ".yml") and place.is_file() else shipped_sources().get(named)
-        content = read_yaml(file) if file else None
-        if file and isinstance(content, Mapping) and content.get("origin"):
-            found[file.stem] = str(content["origin"])
-    return found
+    return tuple(_facts(name, data) for name in names)
 
 
 def write_statistics(data: Merged, folder: TrainingFolder, *, cores: int) -> None:
@@ -114,7 +95,7 @@ def _whole(facts: Iterable[SourceFacts]) -> str:
     return hashlib.sha256("".join(one.sha256 for one in facts).encode()).hexdigest()
 
 
-def _facts(name: str, data: Merged, origin: str) -> SourceFacts:
+def _facts(name: str, data: Merged) -> SourceFacts:
     train = [entry for entry in data.train if entry.source == name]
     validation = [entry for entry in data.validation if entry.source == name]
     taxonomy = data.category.taxonomy
@@ -125,7 +106,7 @@ def _facts(name: str, data: Merged, origin: str) -> SourceFacts:
     return SourceFacts(
         name=name,
         licence=(train or validation)[0].licence,
-        origin=origin,
+        origin=data.origins[name],
         train_images=len(train),
         art_images=sum(entry.art for entry in train),
         negatives=sum(entry.negative for entry in train),

@@ -166,6 +166,15 @@ def test_a_source_gives_all_its_boxes(shared_data, monkeypatch, source, images, 
     assert dataset.licence
 
 
+def test_every_source_says_where_its_data_come_from():
+    said = {
+        name: yaml.safe_load(path.read_text(encoding="utf-8"))["origin"] for name, path in shipped_sources().items()
+    }
+    assert all(said.values())
+    assert "Westlake" in said["people_art_val"]
+    assert said["byzart2k"] == "ByzArt2K"
+
+
 def test_exhaustive_classes_of_a_source_are_classes_that_it_has():
     for name, path in shipped_sources().items():
         exhaustive = yaml.safe_load(path.read_text(encoding="utf-8")).get("exhaustive")

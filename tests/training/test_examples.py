@@ -35,7 +35,7 @@ def entry(taxonomy, *, boxes=(), crowd=None, labelled=(), art=True, negative=Fal
 def example(taxonomy, **options):
     settings = CategoryFile.model_validate({"classes": CLASSES, "sources": [{"source": "made", "art": True}]})
     category = Category("made", Path("made.yaml"), settings, taxonomy)
-    (made,) = examples(Merged(category, (entry(taxonomy, **options),), (), np.ones(1), (), {}, {}))
+    (made,) = examples(Merged(category, (entry(taxonomy, **options),), (), np.ones(1), (), {}, {}, {}))
     return made
 
 
