@@ -11,6 +11,8 @@ from pathlib import Path
 import yaml
 from safetensors.torch import load_file, save_file
 
+from artdet.training.backends.yolo_start import is_output
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -21,9 +23,8 @@ def main() -> None:
     card = yaml.safe_load((options.model / "model.yaml").read_text())
     tensors = load_file(options.model / "model.safetensors")
     places = [card["classes"].index(name) for name in options.classes]
-    head = max(int(name.split(".")[1]) for name in tensors)
     for name, tensor in tensors.items():
-        if name.startswith(f"model.{head}.cv3.") and name.split(".")[4] == "2" and len(name.split(".")) == 6:
+        if is_output(name):
             assert len(tensor) == len(card["classes"]), name
             tensors[name] = tensor[places].contiguous()
     kept = {"classes": options.classes}

@@ -8,7 +8,6 @@ Where the run knows classes that the start does not, what it learnt of these sta
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 from pathlib import Path
 
@@ -16,10 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from artdet.training.backends.yolo_start import rows_by_name
-
-OUTPUTS = re.compile(r"\.cv3\.\d+\.2\.(weight|bias)$")
-"""Last layers of the classification branch, a row a class."""
+from artdet.training.backends.yolo_start import is_output, rows_by_name
 
 
 def main() -> None:
@@ -33,7 +29,7 @@ def main() -> None:
     for name, tensor in run.items():
         if tensor.is_floating_point():
             before = start[name]
-            if there != classes and OUTPUTS.search(name):
+            if there != classes and is_output(name):
                 assert len(before) == len(there), name
                 assert len(tensor) == len(classes), name
                 before = rows_by_name(before, there, tensor, classes)

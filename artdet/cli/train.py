@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from artdet.training.folder import TrainingFolder
 
 
-_OF_CATEGORIES = ("backend", "architecture", "skip_missing", "taxonomy")
+_OF_CATEGORIES = ("backend", "architecture", "teacher", "skip_missing", "taxonomy")
 _OF_TASKS = ("recipe", "split", "compare", "repeats", "search", "ranges")
 
 
@@ -43,6 +43,9 @@ _OF_TASKS = ("recipe", "split", "compare", "repeats", "search", "ranges")
     "--architecture", metavar="NAME", help="Of a detector: yolov5s.yaml, fasterrcnn_resnet50_fpn, R101-FPN ..."
 )
 @click.option("--start", metavar="NAME|FILE|random", help="Weights to start from; of a classifier, also: library.")
+@click.option(
+    "--teacher", metavar="NAME|FILE", help="Of a YOLO detector: a larger one, whose answers it learns beside the boxes."
+)
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="At most so many.")
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Images of one step.")
 @click.option("--image-size", type=click.IntRange(32), metavar="PX", help="Longer side of the images in training.")
@@ -75,7 +78,11 @@ _OF_TASKS = ("recipe", "split", "compare", "repeats", "search", "ranges")
     "--range", "ranges", multiple=True, metavar="KEY=LOW..HIGH", help="Values that --search draws from. Repeatable."
 )
 @click.option("--taxonomy", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Your own classes.")
-@click.option("--trust-weights", is_flag=True, help="Start from weights that are a pickle, which can run code.")
+@click.option(
+    "--trust-weights",
+    is_flag=True,
+    help="Start from, or learn from, weights that are a pickle, which can run code.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(
     *,
@@ -129,6 +136,7 @@ def _overrides(options: dict[str, Any]) -> list[str]:
         "backend": "training.backend",
         "architecture": "training.architecture",
         "start": "training.start",
+        "teacher": "training.teacher",
         "epochs": "training.epochs",
         "batch": "training.batch",
         "image_size": "image_size",

@@ -33,6 +33,9 @@ class TrainingSettings(StrictModel):
         architecture: the network in the words of its library: ``yolov5n.yaml``, ``fasterrcnn_resnet50_fpn``.
         start: weights to start from: a name or file as ``artdet models`` knows them, or ``random``. By default YOLOv5n
             starts from the bundled ``persons``, and all others as their backend says.
+        teacher: a trained network, as a rule a larger one, whose answers are learnt beside the boxes; a name or file
+            (YOLO only).
+        teacher_weight: how much its answers count; 1 weighs them as the boxes.
         epochs: at most.
         patience: epochs without a better result on validation before training ends; 0 never ends it so.
         batch: images of one step, on all devices together.
@@ -57,6 +60,8 @@ class TrainingSettings(StrictModel):
     backend: BackendName = "yolo"
     architecture: str | None = None
     start: str | None = None
+    teacher: str | None = None
+    teacher_weight: float = Field(default=1.0, gt=0)
     epochs: int = Field(default=60, ge=1)
     patience: int = Field(default=20, ge=0)
     batch: int = Field(default=16, ge=1)

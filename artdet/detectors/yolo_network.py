@@ -58,19 +58,27 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
     Raises:
         ModelError: if the weights are a pickle that is not trusted, are damaged, or do not fit.
     """
-    quiet_ultralytics()
-    parents: list[int] = []
-    if is_pickle(files.model):
-        network, classes, size = network_of_pickle(files, trusted)
-    else:
-        network, card = _from_safetensors(files)
-        classes, size, parents = card.classes, card.image_size or DEFAULT_IMAGE_SIZE, _parents(card)
+    network, card = trained_network(files, trusted=trusted)
     end_to_end = bool(getattr(network.model[-1], "end2end", False))
-    info = NetworkInfo(classes, size, int(max(network.stride)), end_to_end)
-    return for_inference(network, () if end_to_end else parents), info
+    info = NetworkInfo(card.classes, card.image_size or DEFAULT_IMAGE_SIZE, int(max(network.stride)), end_to_end)
+    return for_inference(network, () if end_to_end else parents_of(card)), info
 
 
-def _parents(card: ModelCard) -> list[int]:
+def trained_network(files: ModelFiles, *, trusted: bool) -> tuple[Any, ModelCard]:
+    """The network as it was trained, and what its card says, or its pickle.
+
+    Raises:
+        ModelError: if the weights are a pickle that is not trusted, are damaged, or do not fit.
+    """
+    quiet_ultralytics()
+    if not is_pickle(files.model):
+        return _from_safetensors(files)
+    network, classes, size = network_of_pickle(files, trusted)
+    architecture = Path(network.yaml.get("yaml_file", "")).name
+    return network, ModelCard(backend="yolo", architecture=architecture, classes=classes, image_size=size)
+
+
+def parents_of(card: ModelCard) -> list[int]:
     """The place of each class's parent, its own where it has none."""
     return [card.classes.index(card.parents.get(name, name)) for name in card.classes]
 

@@ -66,7 +66,8 @@ class Task:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         threads: of the CPU.
         seed: of everything that is drawn.
-        trusted: whether weights to start from that are a pickle, which can run code, may be loaded.
+        trusted: whether weights to start from, or a teacher, that are a pickle, which can run code, may be loaded.
+        teacher: a network whose answers are learnt beside the boxes; ``None`` for none.
     """
 
     data: Merged
@@ -79,6 +80,7 @@ class Task:
     threads: int
     seed: int
     trusted: bool = False
+    teacher: ModelFiles | None = None
 
     @property
     def category(self) -> Category:

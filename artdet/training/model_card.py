@@ -164,6 +164,7 @@ def _how(task: Task, epochs: Sequence[Epoch]) -> list[str]:
     rate = own.learning_rate or max(epoch.learning_rate for epoch in epochs)
     lines = [
         f"- **Start**: {_start(task)}",
+        *([f"- **Teacher**: {_named(task.settings.teacher, task.teacher)}"] if task.teacher else []),
         f"- **Epochs**: {len(epochs)} of at most {own.epochs}; the weights are those after epoch {best.number}"
         + (f"; training ends after {own.patience} epochs without a better one." if own.patience else "."),
         f"- **Time**: {duration(seconds)} of training, validation not counted, on {task.device}"
@@ -183,11 +184,14 @@ def _how(task: Task, epochs: Sequence[Epoch]) -> list[str]:
 
 
 def _start(task: Task) -> str:
-    if task.start is None:
-        return "random weights."
-    named = Path(task.settings.start or task.start.model.name)
-    name = task.start.model.name if named.is_absolute() else named.as_posix()
-    return f"`{name}`, SHA-256 `{file_sha256(task.start.model)}`."
+    return _named(task.settings.start, task.start) if task.start else "random weights."
+
+
+def _named(said: str | None, files: ModelFiles) -> str:
+    """Weights by the name that the user gave them, without the folders of this machine."""
+    named = Path(said or files.model.name)
+    name = files.model.name if named.is_absolute() else named.as_posix()
+    return f"`{name}`, SHA-256 `{file_sha256(files.model)}`."
 
 
 def _figures(epochs: Sequence[Epoch], commands: Sequence[str], *, drawn: bool) -> list[str]:

@@ -15,7 +15,7 @@ from artdet.data.merge import Merged, merged
 from artdet.data.sources import shipped_sources
 from artdet.data.training_settings import TrainingSettings
 from artdet.devices import cpu_threads, resolve_device
-from artdet.errors import ModelError, RunError, TrainingStopped
+from artdet.errors import ConfigError, ModelError, RunError, TrainingStopped
 from artdet.modelfiles import TRAINED, ModelFiles, find_model, is_pickle
 from artdet.taxonomy import Taxonomy
 from artdet.training.backends.table import backend
@@ -62,9 +62,9 @@ def written_down(folder: TrainingFolder, data: Merged, taxonomy: Path | None) ->
         if isinstance(part.get("split"), dict) and isinstance(works := part["split"]["validation"], str):
             part["split"] = {"validation": str((category.path.parent / works).absolute())}
     training = settings["training"]
-    if start := training.get("start"):
-        found = _start(category)
-        training["start"] = str(found.model.absolute()) if found else start
+    for part, found in (("start", _start(category)), ("teacher", _teacher(category))):
+        if found and training.get(part):
+            training[part] = str(found.model.absolute())
     if styles := training["artify"].get("styles"):
         training["artify"]["styles"] = str((category.path.parent / Path(styles).expanduser()).absolute())
     folder.write_info({"artdet": artdet.__version__, "category": category.name, "begun": time.time()})
@@ -110,6 +110,7 @@ def task_of(data: Merged, *, device: str, bar: Bar, trusted: bool = False) -> Ta
         validation=data.validation,
         validation_pictures=Pictures(max_side=2 * category.settings.image_size),
         start=_start(category),
+        teacher=_teacher(category),
         device=resolve_device(device),
         threads=cpu_threads(),
         seed=category.settings.seed,
@@ -188,15 +189,33 @@ def _start(category: Category) -> ModelFiles | None:
     start = settings.start or _usual_start(settings)
     if start == RANDOM:
         return None
-    found = find_model(start, category.path.parent)
+    return _weights(start, category, f"The weights to start from, '{start}', are", f"a file, or {RANDOM}")
+
+
+def _teacher(category: Category) -> ModelFiles | None:
+    settings = category.settings.training
+    if settings.teacher is None:
+        return None
+    if settings.backend != "yolo":
+        raise ConfigError(
+            f"A network of the backend {settings.backend} does not learn from a teacher. "
+            "Leave out training.teacher, or take --backend yolo."
+        )
+    return _weights(settings.teacher, category, f"The teacher '{settings.teacher}' is", "or a file")
+
+
+def _weights(name: str, category: Category, what: str, other: str) -> ModelFiles:
+    """Weights by a name or file.
+
+    Raises:
+        ModelError: if they are not here, with what they are called for and what else may be named.
+    """
+    found = find_model(name, category.path.parent)
     if found is None:
         fetch = (
-            f" If they are ultralytics' own, it fetches them here: yolo predict model={start}"
-            if is_pickle(Path(start))
+            f" If they are ultralytics' own, it fetches them here: yolo predict model={name}"
+            if is_pickle(Path(name))
             else ""
         )
-        raise ModelError(
-            f"The weights to start from, '{start}', are not here. Name a model that `artdet models` lists, a file, "
-            f"or {RANDOM}.{fetch}"
-        )
+        raise ModelError(f"{what} not here. Name a model that `artdet models` lists, {other}.{fetch}")
     return found

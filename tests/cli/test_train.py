@@ -70,12 +70,15 @@ def test_json_and_set(artdet, category, tmp_path, monkeypatch):
     ran = artdet(
         "train", "--category", category, "--dry-run", "--json", "--set", "image_size=1024",
         "--epochs", "7", "--backend", "torchvision", "--seed", "3", "--start", "random", "--architecture", "x",
+        "--teacher", "y",
     )  # fmt: skip
     found = json.loads(ran.out)
     settings = found["settings"]
     assert (settings["image_size"], settings["seed"]) == (1024, 3)
-    chosen = {name: settings["training"][name] for name in ("epochs", "backend", "start", "architecture")}
-    assert chosen == {"epochs": 7, "backend": "torchvision", "start": "random", "architecture": "x"}
+    chosen = {name: settings["training"][name] for name in ("epochs", "backend", "start", "architecture", "teacher")}
+    assert chosen == {
+        "epochs": 7, "backend": "torchvision", "start": "random", "architecture": "x", "teacher": "y"
+    }  # fmt: skip
     assert found["classes"][1]["boxes"] == 3
     assert [part["name"] for part in found["validation"]] == ["examples"]
     assert found["works_on_both_sides"] == 0

@@ -69,9 +69,18 @@ def test_the_card_says_what_counts(task, trained, make_epochs, tmp_path):
     assert "Data, none stated" not in text  # nothing was learnt from the prints
 
 
+def test_the_card_names_the_teacher(task, trained, make_epochs, tmp_path):
+    (tmp_path / "large.safetensors").write_bytes(b"larger")
+    taught = replace(task, teacher=ModelFiles(tmp_path / "large.safetensors", None))
+    text = write_card(taught, trained, make_epochs(1)).read_text()
+    assert f"**Teacher**: `large.safetensors`, SHA-256 `{hashlib.sha256(b'larger').hexdigest()}`." in text
+    assert str(tmp_path / "large.safetensors") not in text
+
+
 def test_random_weights_and_no_picture(task, trained, make_epochs):
     text = write_card(task, trained, make_epochs(1)).read_text()
     assert "**Start**: random weights." in text
+    assert "Teacher" not in text
     assert "curves.png" not in text
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from artdet.data.category import load_category
 from artdet.data.merge import merged
-from artdet.errors import ModelError, RunError, TrainingStopped
+from artdet.errors import ConfigError, ModelError, RunError, TrainingStopped
 from artdet.modelfiles import MODEL_FILE, ModelCard
 from artdet.training import training
 from artdet.training.backends.checkpoints import save_weights
@@ -164,6 +164,43 @@ def test_a_task_has_all_that_a_backend_needs(data, start):
 def test_missing_weights_to_start_from(data):
     with pytest.raises(ModelError, match=r"'start\.safetensors', are not here\. Name a model .* or random\."):
         training.task_of(data, device="cpu", bar=no_bar)
+
+
+def with_training(category_file, **settings):
+    content = yaml.safe_load(category_file.read_text())
+    content["training"].update(settings)
+    category_file.write_text(yaml.safe_dump(content))
+
+
+def test_a_teacher_is_found_from_any_folder(category_file, start, taxonomy):
+    (category_file.parent / "large.safetensors").write_bytes(b"larger")
+    with_training(category_file, teacher="large.safetensors")
+    data = merged(load_category(str(category_file), taxonomy))
+    folder = training.new_folder("taught")
+    training.written_down(folder, data, None)
+    large = category_file.parent / "large.safetensors"
+    assert yaml.safe_load(folder.category.read_text())["training"]["teacher"] == str(large)
+    made = training.task_of(data, device="cpu", bar=no_bar)
+    assert (made.teacher.model, made.start.model) == (large, start)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"teacher": "gone"}, ModelError, r"The teacher 'gone' is not here\. Name a model .* or a file\.$"),
+        (
+            {"teacher": "persons", "backend": "torchvision"},
+            ConfigError,
+            r"^A network of the backend torchvision does not learn from a teacher\. Leave out",
+        ),
+    ],
+)
+def test_a_teacher_that_cannot_teach(category_file, start, taxonomy, settings, error, said):
+    with_training(category_file, **settings)
+    data = merged(load_category(str(category_file), taxonomy))
+    with pytest.raises(error, match=said):
+        training.written_down(training.new_folder("taught"), data, None)
+    assert not training.new_folder("taught").path.exists()
 
 
 def pretend(monkeypatch, train):

@@ -35,6 +35,7 @@ from artdet.training.backends.yolo_options import (
     trainer_options,
 )
 from artdet.training.backends.yolo_start import knows_outputs, start_tensors
+from artdet.training.backends.yolo_teacher import teacher_of
 from artdet.training.course import Course
 from artdet.training.folder import Epoch
 from artdet.training.interruption import Interruption
@@ -130,6 +131,8 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
         shown = [self._task.examples[index] for index in batch["index"]]
         for name in ("labelled", "covered"):
             batch[name] = torch.from_numpy(np.stack([getattr(one, name) for one in shown])).to(self.device)
+        if self._teacher is not None:
+            batch["taught"] = self._teacher(batch["img"])
         return batch
 
     # What is trained.
@@ -155,6 +158,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             if not knows_outputs(tensors, network):
                 self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]
         self.model = network.to(memory_format=torch.channels_last)
+        self._teacher = teacher_of(self._task, self.device, low_precision=low)
 
     def get_validator(self) -> Any:
         """Only its figures' names are asked for."""

@@ -10,6 +10,7 @@ import torch
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
 
+from artdet.training.backends.yolo_teacher import apart
 from artdet.training.examples import PARTLY, DetectorClasses
 
 
@@ -24,7 +25,7 @@ class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
     The batch has ``labelled`` and ``covered``, bool (B, K); see :class:`artdet.training.examples.Example`. A box that
     carries a class is of no other class of its category. Where it carries the category's own label, nobody says whether
     it is one of its classes, unless these were looked for by themselves. Where there is no box, a covered class is
-    absent.
+    absent. Where the batch has ``taught``, what a teacher says of it, the answers are to be near to that too.
 
     Args:
         model: the network.
@@ -39,9 +40,14 @@ class LookedForLoss(v8DetectionLoss):  # type: ignore[misc]
         self.assigner = _ByCategory(self.assigner, self.bce, classes).to(self.device)
 
     def loss(self, preds: dict[str, torch.Tensor], batch: dict[str, Any]) -> Any:
-        """Sum of the three losses, and each of them."""
+        """The losses, times the images, and each of them."""
         self.bce.labelled, self.bce.covered = batch["labelled"], batch["covered"]
-        return super().loss(preds, batch)
+        losses, named = super().loss(preds, batch)
+        if (taught := batch.get("taught")) is None:
+            return losses, named
+        of_classes, of_edges = apart(preds["scores"], preds["boxes"], taught)
+        own = taught.weight * (self.hyp.cls * of_classes + self.hyp.dfl * of_edges)
+        return torch.cat([losses, own[None] * len(batch["img"])]), {**named, "teacher_loss": own.detach()}
 
 
 class _ByCategory(torch.nn.Module):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
@@ -12,6 +12,8 @@ from artdet.errors import ModelError
 from artdet.labelmaps import LabelMap
 from artdet.modelfiles import ModelFiles, is_pickle, load_tensors, read_card
 from artdet.training.examples import DetectorClasses
+
+_OUTPUT = re.compile(r"\.cv3\.\d+\.2\.(weight|bias)$")
 
 UNLIKELY = 2.0
 """Minus the bias of a class that begins anew below its category: at first, 12 of 100 are of it."""
@@ -37,7 +39,7 @@ def start_tensors(
     """
     tensors, names = _pickled(start, trusted) if is_pickle(start.model) else _plain(start)
     own = network.state_dict()
-    outputs = _outputs(network)
+    outputs = set(filter(is_output, own))
     fitting = {
         name: tensor
         for name, tensor in tensors.items()
@@ -57,19 +59,16 @@ def start_tensors(
 
 def knows_outputs(tensors: Mapping[str, torch.Tensor], network: torch.nn.Module) -> bool:
     """Whether the tensors to start from give at least some classes a beginning."""
-    return _outputs(network) <= tensors.keys()
+    return set(filter(is_output, network.state_dict())) <= tensors.keys()
 
 
-def _outputs(network: torch.nn.Module) -> set[str]:
-    """Names of weights and biases of the last layers of the classification branch, a row a class."""
-    layers: Any = network.model
-    place = f"model.{len(layers) - 1}.cv3"
-    branches = dict(network.named_modules())[place]
-    return {
-        f"{place}.{level}.{len(branch) - 1}.{name}"
-        for level, branch in enumerate(branches)
-        for name, _ in branch[-1].named_parameters()
-    }
+def is_output(name: str) -> bool:
+    """Whether it is the name of weights or biases of a last layer of the classification branch, a row a class.
+
+    >>> [is_output(name) for name in ("model.24.cv3.0.2.bias", "model.24.cv3.0.1.bn.bias", "model.24.cv2.0.2.bias")]
+    [True, False, False]
+    """
+    return bool(_OUTPUT.search(name))
 
 
 def _output(there: torch.Tensor, own: torch.Tensor, names: Sequence[str], classes: DetectorClasses) -> torch.Tensor:

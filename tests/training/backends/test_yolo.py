@@ -325,6 +325,18 @@ def test_a_start_from_bundled_weights_is_taken_over(yolo, make_task, tmp_path):
     torch.testing.assert_close(ours["model.24.cv3.0.2.weight"][0].float(), there["model.24.cv3.0.2.weight"][0].float())
 
 
+def test_a_teacher_is_learnt_from_and_is_no_part_of_the_model(yolo, make_task, whole, tmp_path):
+    task = make_task(images=4, side=96, epochs=5, mosaic=0, scale=0, learning_rate=0.01, teacher_weight=3)
+    course = trained(yolo, replace(task, teacher=find_model("persons_v0", tmp_path)), tmp_path / "run")
+    losses = [epoch.losses["teacher_loss"] for epoch in course.epochs]
+    assert losses[-1] < 0.8 * losses[0]
+    for epoch in course.epochs:
+        assert epoch.losses["loss"] == pytest.approx(sum(v for name, v in epoch.losses.items() if name != "loss"))
+    ours, without = (load_checkpoint(one.folder.checkpoint) for one in (course, whole))
+    assert ours["model"].keys() == without["model"].keys()
+    assert "teacher_loss" not in whole.epochs[0].losses
+
+
 @pytest.mark.slow
 def test_thirty_images_are_learnt_by_heart(yolo, make_task, shared_data, tmp_path, monkeypatch):
     monkeypatch.setenv("ARTDET_DATA_DIR", str(shared_data))
