@@ -61,7 +61,7 @@ def build_network(files: ModelFiles, *, trusted: bool) -> tuple[torch.nn.Module,
     network, card = trained_network(files, trusted=trusted)
     end_to_end = bool(getattr(network.model[-1], "end2end", False))
     info = NetworkInfo(card.classes, card.image_size or DEFAULT_IMAGE_SIZE, int(max(network.stride)), end_to_end)
-    return for_inference(network, () if end_to_end else parents_of(card)), info
+    return for_inference(network, () if end_to_end else _parents(card)), info
 
 
 def trained_network(files: ModelFiles, *, trusted: bool) -> tuple[Any, ModelCard]:
@@ -78,7 +78,7 @@ def trained_network(files: ModelFiles, *, trusted: bool) -> tuple[Any, ModelCard
     return network, ModelCard(backend="yolo", architecture=architecture, classes=classes, image_size=size)
 
 
-def parents_of(card: ModelCard) -> list[int]:
+def _parents(card: ModelCard) -> list[int]:
     """The place of each class's parent, its own where it has none."""
     return [card.classes.index(card.parents.get(name, name)) for name in card.classes]
 

@@ -158,7 +158,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             if not knows_outputs(tensors, network):
                 self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]
         self.model = network.to(memory_format=torch.channels_last)
-        self._teacher = teacher_of(self._task, self.device, low_precision=low)
+        self._teacher = teacher_of(self._task, network, self.device, low_precision=low)
 
     def get_validator(self) -> Any:
         """Only its figures' names are asked for."""

@@ -7,7 +7,9 @@ Zheng et al. 2022, "Localization Distillation for Dense Object Detection" (arXiv
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, kl_div
@@ -15,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, kl_div
 from artdet.detectors.yolo_network import trained_network
 from artdet.errors import ModelError
 from artdet.labelmaps import LabelMap
-from artdet.modelfiles import ModelCard, ModelFiles
+from artdet.modelfiles import ModelCard
 from artdet.training.course import Task
 from artdet.training.examples import DetectorClasses
 
@@ -23,18 +25,28 @@ SIDES = 4
 """Edges of a box, each a distribution over distances from a candidate's point (Li 2020, arXiv:2006.04388)."""
 
 
-def teacher_of(task: Task, device: torch.device, *, low_precision: bool) -> Teacher | None:
-    """The teacher that a task names; ``None`` where it names none."""
+def teacher_of(task: Task, pupil: Any, device: torch.device, *, low_precision: bool) -> Teacher | None:
+    """The teacher that a task names, for a network; ``None`` where it names none.
+
+    Raises:
+        ModelError: if it cannot be loaded, or cannot teach this network.
+    """
     if task.teacher is None:
         return None
-    return Teacher(
-        task.teacher,
-        task.detector_classes,
-        device,
-        weight=task.settings.teacher_weight,
-        low_precision=low_precision,
-        trusted=task.trusted,
-    )
+    network, card = trained_network(task.teacher, trusted=task.trusted)
+    if _candidates(network) != _candidates(pupil):
+        raise ModelError(
+            f"{task.teacher.model} cannot teach this network: their candidates for boxes are not alike. "
+            "Name a teacher of YOLOv5u, v8 or 11, such as one of --architecture yolov5s.yaml."
+        )
+    shared = shared_outputs(card, task.detector_classes)
+    if not shared:
+        raise ModelError(
+            f"The teacher {task.teacher.model} knows none of {', '.join(task.classes)}. "
+            "Name one that was trained for these classes: --teacher RUN."
+        )
+    weight = task.settings.teacher_weight
+    return Teacher(network, shared, task.detector_classes, device, weight=weight, low_precision=low_precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,34 +72,24 @@ class Teacher:
     """A network that does not learn any more.
 
     Args:
-        files: of any YOLO network with candidates as those of the network that learns: YOLOv5u, v8, 11.
+        network: it is changed.
+        shared: places of its classes in the network that learns, and in itself.
         classes: of the network that learns.
         device: to compute on.
         weight: how much its answers count beside the boxes.
         low_precision: whether it computes in bfloat16.
-        trusted: whether a pickle, which can run code, may be loaded.
-
-    Raises:
-        ModelError: if it cannot be loaded, or has no class in common with the network that learns.
     """
 
     def __init__(
         self,
-        files: ModelFiles,
+        network: Any,
+        shared: Sequence[tuple[int, int]],
         classes: DetectorClasses,
         device: torch.device,
         *,
         weight: float,
         low_precision: bool,
-        trusted: bool = False,
     ) -> None:
-        network, card = trained_network(files, trusted=trusted)
-        shared = _shared(card, classes)
-        if not shared:
-            raise ModelError(
-                f"The teacher {files.model} knows none of {', '.join(classes.names)}. "
-                "Name one that was trained for these classes: --teacher RUN."
-            )
         places = [own for own, _ in shared]
         self._places = torch.tensor(places, device=device)
         self._above = torch.tensor([places.index(int(classes.generals[own])) for own in places], device=device)
@@ -136,7 +138,13 @@ def _distances(edges: torch.Tensor) -> torch.Tensor:
     return edges.reshape(batch, SIDES, -1, candidates).log_softmax(dim=2)
 
 
-def _shared(card: ModelCard, classes: DetectorClasses) -> list[tuple[int, int]]:
+def _candidates(network: Any) -> tuple[int, list[float], bool]:
+    """What two heads must have in common for their outputs to mean the same: distances of an edge, strides, kind."""
+    head = network.model[-1]
+    return getattr(head, "reg_max", 0), [float(stride) for stride in network.stride], hasattr(head, "one2one_cv2")
+
+
+def shared_outputs(card: ModelCard, classes: DetectorClasses) -> list[tuple[int, int]]:
     """Places of a class in the network that learns and in its teacher, where its outputs mean the same in both.
 
     A class below a category says its share in that where the category is an output too, and the whole elsewhere. Of

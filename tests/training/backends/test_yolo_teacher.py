@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,13 +10,13 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from artdet.data.training_settings import TrainingSettings
 from artdet.detectors.yolo_network import quiet_ultralytics
 from artdet.errors import ModelError
 from artdet.modelfiles import ModelFiles
 from artdet.training.examples import DetectorClasses
 
 CPU = torch.device("cpu")
-OPTIONS = {"weight": 2.0, "low_precision": False}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,26 @@ def write(teachers, taxonomy, tmp_path_factory):
         return ModelFiles(path, path.with_suffix(".yaml"))
 
     return write
+
+
+@pytest.fixture(scope="module")
+def teacher_for(teachers, taxonomy):
+    """The teacher of files for a YOLOv5n of some classes."""
+
+    def teacher(files, names, *, trusted=False):
+        from ultralytics.nn.tasks import DetectionModel
+
+        task = SimpleNamespace(
+            teacher=files,
+            trusted=trusted,
+            classes=names,
+            detector_classes=DetectorClasses.of(names, taxonomy),
+            settings=TrainingSettings(teacher_weight=2),
+        )
+        pupil = DetectionModel("yolov5n.yaml", nc=len(names), verbose=False)
+        return teachers.teacher_of(task, pupil, CPU, low_precision=False)
+
+    return teacher
 
 
 def divergence(said, found):
@@ -82,14 +103,13 @@ def test_who_answers_like_the_teacher_has_nothing_to_learn(teachers):
     assert [float(part) for part in teachers.apart(scores, edges, taught)] == pytest.approx([0, 0], abs=1e-5)
 
 
-def test_a_teacher_says_what_its_network_says(teachers, write, taxonomy):
+def test_a_teacher_says_what_its_network_says(teacher_for, write):
     """Of the classes that it shares, in the order of the network that learns, whatever its architecture."""
     from artdet.detectors.yolo_network import trained_network
 
-    classes = DetectorClasses.of(("cow", "angel", "persons", "animals"), taxonomy)
     files = write(("persons", "ship", "angel"), "yolov8n.yaml")
     images = torch.rand(2, 3, 64, 96)
-    taught = teachers.Teacher(files, classes, CPU, **OPTIONS)(images)
+    taught = teacher_for(files, ("cow", "angel", "persons", "animals"))(images)
     assert (taught.places.tolist(), taught.above.tolist(), taught.weight) == ([1, 2], [1, 1], 2.0)
     network, _ = trained_network(files, trusted=False)
     with torch.no_grad():
@@ -109,17 +129,22 @@ def test_a_teacher_says_what_its_network_says(teachers, write, taxonomy):
         (("dog",), ("persons",), None),
     ],
 )
-def test_only_outputs_that_mean_the_same_are_taught(teachers, write, taxonomy, theirs, ours, shared):
-    classes = DetectorClasses.of(ours, taxonomy)
+def test_only_outputs_that_mean_the_same_are_taught(teacher_for, write, theirs, ours, shared):
     if shared is None:
         with pytest.raises(ModelError, match=r"knows none of .*\. Name one that was trained .*: --teacher RUN\."):
-            teachers.Teacher(write(theirs), classes, CPU, **OPTIONS)
+            teacher_for(write(theirs), ours)
     else:
-        teacher = teachers.Teacher(write(theirs), classes, CPU, **OPTIONS)
+        teacher = teacher_for(write(theirs), ours)
         assert teacher(torch.rand(1, 3, 64, 64)).places.tolist() == shared
 
 
-def test_of_coco_only_classes_that_alone_are_one_of_ours_teach(teachers, taxonomy, tmp_path):
+@pytest.mark.parametrize("architecture", ["yolov10n.yaml", "yolov5n-p6.yaml", "yolo26n.yaml"])
+def test_a_teacher_with_other_candidates_is_refused(teacher_for, write, architecture):
+    with pytest.raises(ModelError, match=r"cannot teach this network: .*\. Name a teacher of YOLOv5u"):
+        teacher_for(write(("persons",), architecture), ("persons",))
+
+
+def test_of_coco_only_classes_that_alone_are_one_of_ours_teach(teacher_for, tmp_path):
     from ultralytics import YOLO
     from ultralytics.nn.tasks import DetectionModel
 
@@ -128,14 +153,14 @@ def test_of_coco_only_classes_that_alone_are_one_of_ours_teach(teachers, taxonom
     written.model.names = dict(enumerate(("bird", "person", "sheep", "dog")))
     written.save(tmp_path / "coco.pt")
     files = ModelFiles(tmp_path / "coco.pt", None)
-    classes = DetectorClasses.of(("animals", "dog", "persons"), taxonomy)
+    names = ("animals", "dog", "persons")
     with pytest.raises(ModelError, match="pickle"):
-        teachers.Teacher(files, classes, CPU, **OPTIONS)
-    teacher = teachers.Teacher(files, classes, CPU, trusted=True, **OPTIONS)
+        teacher_for(files, names)
+    teacher = teacher_for(files, names, trusted=True)
     assert teacher(torch.rand(1, 3, 64, 64)).places.tolist() == [2]  # not animals; and its dogs are no share in them
 
 
-def test_the_loss_of_a_batch_has_the_teachers_part(teachers, write, taxonomy):
+def test_the_loss_of_a_batch_has_the_teachers_part(teacher_for, write, taxonomy):
     from ultralytics.cfg import get_cfg
 
     from artdet.training.backends.yolo_model import TrainedNetwork
@@ -154,10 +179,10 @@ def test_the_loss_of_a_batch_has_the_teachers_part(teachers, write, taxonomy):
         "batch_idx": torch.zeros(1),
     }
     plain, parts = network.loss(batch)
-    taught = teachers.Teacher(write(("persons", "angel")), classes, CPU, **OPTIONS)(batch["img"])
+    taught = teacher_for(write(("persons", "angel")), ("persons", "angel"))(batch["img"])
     with_teacher, all_parts = network.loss({**batch, "taught": taught})
     assert set(all_parts) - set(parts) == {"teacher_loss"}
     torch.testing.assert_close(with_teacher[:3], plain, rtol=1e-3, atol=1e-3)
-    assert float(with_teacher[3]) == pytest.approx(2 * float(all_parts["teacher_loss"]))
+    assert with_teacher[3].item() == pytest.approx(2 * float(all_parts["teacher_loss"]))
     _, twice = network.loss({**batch, "taught": replace(taught, weight=4.0)})
     assert float(twice["teacher_loss"]) == pytest.approx(2 * float(all_parts["teacher_loss"]), rel=1e-3)
