@@ -104,6 +104,14 @@ def _plain(start: ModelFiles) -> tuple[dict[str, torch.Tensor], Sequence[str]]:
 
 def _pickled(start: ModelFiles, trusted: bool) -> tuple[dict[str, torch.Tensor], Sequence[str]]:
     network, names, _ = network_of_pickle(start, trusted)
+    return dict(network.state_dict()), our_names(names)
+
+
+def our_names(names: Sequence[str]) -> list[str]:
+    """Names of a network's classes, those of COCO by the label map.
+
+    >>> our_names(("person", "bird")), our_names(("persons", "ship"))
+    (['persons', 'animals'], ['persons', 'ship'])
+    """
     coco = LabelMap.load("coco").labels or {}
-    ours = [coco[name] for name in names] if set(names) <= coco.keys() else list(names)
-    return dict(network.state_dict()), ours
+    return [coco[name] for name in names] if set(names) <= coco.keys() else list(names)

@@ -16,8 +16,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, kl_div
 
 from artdet.detectors.yolo_network import trained_network
 from artdet.errors import ModelError
-from artdet.labelmaps import LabelMap
 from artdet.modelfiles import ModelCard
+from artdet.training.backends.yolo_start import our_names
 from artdet.training.course import Task
 from artdet.training.examples import DetectorClasses
 
@@ -150,9 +150,7 @@ def shared_outputs(card: ModelCard, classes: DetectorClasses) -> list[tuple[int,
     A class below a category says its share in that where the category is an output too, and the whole elsewhere. Of
     COCO's classes those count that alone are one of ours: its birds are not all animals.
     """
-    coco = LabelMap.load("coco").labels or {}
-    is_coco = set(card.classes) <= coco.keys()
-    names = [coco[name] for name in card.classes] if is_coco else list(card.classes)
+    names = our_names(card.classes)
     shared = [
         (own, names.index(name))
         for own, name in enumerate(classes.names)
