@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from detectron2.modeling.meta_arch import GeneralizedRCNN
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 
 from artdet.modelfiles import ModelFiles, load_tensors, read_card, refuse_pickle
+from artdet.training.backends.precision import autocast
 from artdet.training.examples import PARTLY
 
 OUTPUTS = "roi_heads.box_predictor."
@@ -95,8 +95,7 @@ class TrainedNetwork(GeneralizedRCNN):  # type: ignore[misc]
         outputs.boxed = torch.zeros_like(outputs.covered)
         for boxed, each in zip(outputs.boxed, batched_inputs, strict=True):
             boxed[each["instances"].gt_classes.to(self.device)] = True
-        lower = torch.autocast(self.device.type, torch.bfloat16) if self.low_precision else contextlib.nullcontext()
-        with lower:
+        with autocast(self.device.type, low=self.low_precision):
             return super().forward(batched_inputs)
 
 

@@ -18,3 +18,8 @@ def computes_in_bfloat16(precision: str, device: str) -> bool:
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def autocast(device: str, *, low: bool) -> torch.autocast:
+    """A block that computes in bfloat16 where ``low``."""
+    return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16, enabled=low)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 
+from artdet.training.backends.precision import autocast
 from artdet.training.backends.torchvision_data import Target
 from artdet.training.examples import PARTLY
 
@@ -80,7 +80,7 @@ class Losses(torch.nn.Module):
         planes = [transform.normalize(image.float().div(255)) for image in images]
         batch = ImageList(transform.batch_images(planes, size_divisible=_STRIDE), sizes)
         boxes = [{"boxes": target.boxes, "labels": target.labels} for target in targets]
-        with self._lowered(batch.tensors.device.type):
+        with autocast(batch.tensors.device.type, low=self._low_precision):
             features = {name: found.float() for name, found in self.network.backbone(batch.tensors).items()}
             proposals, losses = self.network.rpn(batch, features, boxes)
             proposals, _, labels, regression = heads.select_training_samples(proposals, boxes)
@@ -95,9 +95,6 @@ class Losses(torch.nn.Module):
         else:  # no box and no proposal, of which a mean would be no number
             losses["loss_classifier"], losses["loss_box_reg"] = logits.sum(), deltas.float().sum()
         return {name.removeprefix("loss_"): loss for name, loss in losses.items()}
-
-    def _lowered(self, device_type: str) -> Any:
-        return torch.autocast(device_type, torch.bfloat16) if self._low_precision else contextlib.nullcontext()
 
 
 def _in_float32(module: torch.nn.Module, inputs: Any, found: Any) -> Any:

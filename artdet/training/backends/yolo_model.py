@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
 
+from artdet.training.backends.precision import autocast
 from artdet.training.backends.yolo_teacher import apart
 from artdet.training.examples import PARTLY, DetectorClasses
 
@@ -151,10 +151,9 @@ class TrainedNetwork(DetectionModel):  # type: ignore[misc]
         if self.criterion is None:
             self.criterion = self.init_criterion()
         kind = batch["img"].device.type
-        lower = torch.autocast(kind, torch.bfloat16) if self.low_precision else contextlib.nullcontext()
-        with lower:
+        with autocast(kind, low=self.low_precision):
             found = self.forward(batch["img"]) if preds is None else preds
-        with torch.autocast(kind, enabled=False):
+        with autocast(kind, low=False):
             return self.criterion(_as_float32(found), batch)
 
 

@@ -6,7 +6,6 @@ Zheng et al. 2022, "Localization Distillation for Dense Object Detection" (arXiv
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, kl_div
 from artdet.detectors.yolo_network import trained_network
 from artdet.errors import ModelError
 from artdet.modelfiles import ModelCard
+from artdet.training.backends.precision import autocast
 from artdet.training.backends.yolo_start import our_names
 from artdet.training.course import Task
 from artdet.training.examples import DetectorClasses
@@ -39,7 +39,7 @@ def teacher_of(task: Task, pupil: Any, device: torch.device, *, low_precision: b
             f"{task.teacher.model} cannot teach this network: their candidates for boxes are not alike. "
             "Name a teacher of YOLOv5u, v8 or 11, such as one of --architecture yolov5s.yaml."
         )
-    shared = shared_outputs(card, task.detector_classes)
+    shared = _shared(card, task.detector_classes)
     if not shared:
         raise ModelError(
             f"The teacher {task.teacher.model} knows none of {', '.join(task.classes)}. "
@@ -102,8 +102,7 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, images: torch.Tensor) -> Taught:
         """What it says of images (B, 3, H, W) float32 RGB, 0..1."""
-        lower = torch.autocast(images.device.type, torch.bfloat16)
-        with lower if self._low_precision else contextlib.nullcontext():
+        with autocast(images.device.type, low=self._low_precision):
             _, found = self._network(images)
         probabilities = found["scores"][:, self._outputs].float().sigmoid()
         return Taught(self._places, self._above, probabilities, found["boxes"].float(), self._weight)
@@ -144,7 +143,7 @@ def _candidates(network: Any) -> tuple[int, list[float], bool]:
     return getattr(head, "reg_max", 0), [float(stride) for stride in network.stride], hasattr(head, "one2one_cv2")
 
 
-def shared_outputs(card: ModelCard, classes: DetectorClasses) -> list[tuple[int, int]]:
+def _shared(card: ModelCard, classes: DetectorClasses) -> list[tuple[int, int]]:
     """Places of a class in the network that learns and in its teacher, where its outputs mean the same in both.
 
     A class below a category says its share in that where the category is an output too, and the whole elsewhere. Of

@@ -12,9 +12,8 @@ import torch
 from artdet.classifiers.network import ClassifierNetwork
 from artdet.devices import resolve_device
 from artdet.embedders.base import HANDMADE
-from artdet.training.backends.precision import computes_in_bfloat16
+from artdet.training.backends.precision import autocast, computes_in_bfloat16
 from artdet.training.classification.freezing import is_frozen, set_training_mode
-from artdet.training.classification.inputs import autocast
 from artdet.training.classification.parts import LINEAR, network_of, with_scales
 from artdet.training.classification.sampling import epoch_places
 

@@ -14,6 +14,7 @@ from artdet.classifiers.network import ClassifierNetwork
 from artdet.data.artworks.collection import Artworks
 from artdet.embedders.preprocess import normalised, prepared
 from artdet.images import RGBImage
+from artdet.training.backends.precision import autocast
 from artdet.training.classification.examples import Images
 from artdet.training.classification.features import cached_features, key_of
 
@@ -139,8 +140,3 @@ def counted(advance: Advance, total: int) -> Callable[[int], None]:
         advance(done, total)
 
     return add
-
-
-def autocast(device: str, *, low: bool) -> torch.autocast:
-    """A block that computes in bfloat16 where ``low``."""
-    return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16, enabled=low)

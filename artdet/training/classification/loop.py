@@ -19,11 +19,12 @@ from artdet.errors import TrainingStopped
 from artdet.metrics.classification import TaskFigures
 from artdet.training.backends.checkpoints import are_in_bounds, load_checkpoint, save_checkpoint, save_weights
 from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out_of_memory
+from artdet.training.backends.precision import autocast
 from artdet.training.classification.course import Course, score
 from artdet.training.classification.examples import grouped
 from artdet.training.classification.folder import ClassifierEpoch
 from artdet.training.classification.freezing import set_training_mode
-from artdet.training.classification.inputs import Inputs, autocast
+from artdet.training.classification.inputs import Inputs
 from artdet.training.classification.losses import TaskLosses
 from artdet.training.classification.measuring import Measuring, scores
 from artdet.training.classification.optimization import Schedule, optimizer_of

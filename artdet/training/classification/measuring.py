@@ -14,8 +14,9 @@ from artdet.classifiers.network import ClassifierNetwork, answers
 from artdet.data.artworks.collection import Artworks, known
 from artdet.metrics.classification import TaskFigures, task_figures
 from artdet.tasks import Task
+from artdet.training.backends.precision import autocast
 from artdet.training.classification.examples import grouped
-from artdet.training.classification.inputs import EVALUATION_BATCH, Advance, ImageInputs, Inputs, autocast
+from artdet.training.classification.inputs import EVALUATION_BATCH, Advance, ImageInputs, Inputs
 from artdet.training.classification.losses import TaskLosses
 from artdet.training.classification.parts import as_tensors, taken
 
