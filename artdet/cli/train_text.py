@@ -11,6 +11,7 @@ from artdet.cli.statistics_text import statistics_text
 from artdet.data.merge import Merged
 from artdet.data.statistics import Statistics, combined
 from artdet.data.training_plan import ClassPlan, TrainingPlan
+from artdet.data.training_settings import TrainingSettings
 from artdet.taxonomy import Taxonomy
 
 _HEAD = ("", "boxes", "images", "not looked for", "repeat", "of epoch", "validation boxes", "images")
@@ -69,7 +70,7 @@ def _summary(merged: Merged, plan: TrainingPlan, cores: int) -> list[str]:
         f"epoch: {plan.images_per_epoch:.0f} of {len(merged.train)} images on average, "
         f"{plan.negative_share:.0%} of them negatives (of {plan.negatives})",
         f"time: about {_duration(plan.seconds_per_epoch)} an epoch at {size} px on {cores} cores: an estimate, "
-        "scaled from YOLOv5n at 512 px on 2 other cores",
+        f"scaled from YOLOv5n at 512 px on 2 other cores{_slower(merged.category.settings.training)}",
         f"works on both sides: {plan.works_on_both_sides}"
         + (
             f" ({len(merged.held_back)} images of works in validation left out of training)" if merged.held_back else ""
@@ -78,6 +79,17 @@ def _summary(merged: Merged, plan: TrainingPlan, cores: int) -> list[str]:
     lines += [f"not used: {', '.join(f'{count} of {name}' for name, count in unused.items())}"] if unused else []
     lines += [f"licence of {name}: {licence}" for name, licence in licences.items()]
     return lines + [f"weak: {sentence}" for sentence in plan.weak]
+
+
+def _slower(settings: TrainingSettings) -> str:
+    """What the estimate of time does not know of."""
+    kinds = [settings.architecture or f"the network of {settings.backend}"] if _is_larger(settings) else []
+    kinds += [f"the teacher {settings.teacher}"] if settings.teacher else []
+    return f"; {' and '.join(kinds)} will take longer" if kinds else ""
+
+
+def _is_larger(settings: TrainingSettings) -> bool:
+    return settings.backend != "yolo" or settings.architecture not in (None, "yolov5n.yaml")
 
 
 def _duration(seconds: float) -> str:

@@ -65,6 +65,24 @@ def test_dry_run(artdet, category):
         assert text in ran.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--architecture", "yolov5n.yaml"), "other cores\n"),
+        (("--architecture", "yolov5s.yaml"), "other cores; yolov5s.yaml will take longer\n"),
+        (("--backend", "torchvision"), "other cores; the network of torchvision will take longer\n"),
+        (
+            ("--architecture", "yolov5s.yaml", "--teacher", "large"),
+            "other cores; yolov5s.yaml and the teacher large will take longer\n",
+        ),
+    ],
+    ids=["the measured one", "a larger network", "another backend", "a teacher"],
+)
+def test_a_dry_run_says_what_its_estimate_does_not_know(artdet, category, arguments, said):
+    ran = artdet("train", "--category", category, "--dry-run", *arguments)
+    assert said in ran.out
+
+
 def test_json_and_set(artdet, category, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ran = artdet(

@@ -25,16 +25,9 @@ from artdet.training.backends.memory import fitting_batch, is_out_of_memory, out
 from artdet.training.backends.precision import computes_in_bfloat16
 from artdet.training.backends.yolo_data import EpochLoader, ExampleDataset
 from artdet.training.backends.yolo_inference import detector_of
-from artdet.training.backends.yolo_model import TrainedNetwork
-from artdet.training.backends.yolo_options import (
-    ARCHITECTURE,
-    LEFT_BEHIND,
-    NEW_OUTPUTS_RATE,
-    architecture,
-    card_of,
-    trainer_options,
-)
-from artdet.training.backends.yolo_start import knows_outputs, start_tensors
+from artdet.training.backends.yolo_model import new_network
+from artdet.training.backends.yolo_options import LEFT_BEHIND, NEW_OUTPUTS_RATE, card_of, trainer_options
+from artdet.training.backends.yolo_start import started
 from artdet.training.backends.yolo_teacher import teacher_of
 from artdet.training.course import Course
 from artdet.training.folder import Epoch
@@ -140,23 +133,12 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
     def setup_model(self) -> None:
         """The network with the weights to start from, or to go on from."""
         low = computes_in_bfloat16(self._settings.precision, self._task.device)
-        classes = self._task.detector_classes
-        name = architecture(self._task)
-        try:
-            network = TrainedNetwork(name, classes, low_precision=low)
-        except (FileNotFoundError, KeyError, ValueError) as error:
-            raise ConfigError(
-                f"training.architecture: ultralytics knows no network '{name}'. Name one such as {ARCHITECTURE}."
-            ) from error
+        network = new_network(self._task, low_precision=low)
         if self._state:
             network.load_state_dict(self._state["model"])
             self.args.warmup_bias_lr = self._state.get("warmup_bias_lr", self.args.warmup_bias_lr)
-        else:
-            start, trusted = self._task.start, self._task.trusted
-            tensors = start_tensors(start, classes, network, trusted=trusted) if start else {}
-            network.load_state_dict(tensors, strict=False)
-            if not knows_outputs(tensors, network):
-                self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]
+        elif not started(network, self._task):
+            self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]
         self.model = network.to(memory_format=torch.channels_last)
         self._teacher = teacher_of(self._task, network, self.device, low_precision=low)
 
@@ -219,8 +201,7 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             return
         for group in trainer.optimizer.param_groups:
             first = options.warmup_bias_lr if group.get("param_group") == "bias" else 0.0
-            target = group["initial_lr"] * trainer.lf(trainer.epoch)
-            group["lr"] = float(np.interp(step, [0, last], [first, target]))
+            group["lr"] = float(np.interp(step, [0, last], [first, group["initial_lr"] * trainer.lf(trainer.epoch)]))
             group["momentum"] = float(np.interp(step, [0, last], [options.warmup_momentum, options.momentum]))
 
     @staticmethod

@@ -9,8 +9,11 @@ import torch
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
 
+from artdet.errors import ConfigError
 from artdet.training.backends.precision import autocast
+from artdet.training.backends.yolo_options import ARCHITECTURE, architecture
 from artdet.training.backends.yolo_teacher import apart
+from artdet.training.course import Task
 from artdet.training.examples import PARTLY, DetectorClasses
 
 
@@ -163,3 +166,22 @@ def _as_float32(found: Any) -> Any:
     if isinstance(found, Mapping):
         return {name: _as_float32(value) for name, value in found.items()}
     return type(found)(_as_float32(value) for value in found) if isinstance(found, list | tuple) else found
+
+
+def new_network(task: Task, *, low_precision: bool) -> TrainedNetwork:
+    """The network that a task names, with random weights.
+
+    Args:
+        task: what is to be trained.
+        low_precision: whether it computes in bfloat16.
+
+    Raises:
+        ConfigError: if ultralytics knows none of this name.
+    """
+    name = architecture(task)
+    try:
+        return TrainedNetwork(name, task.detector_classes, low_precision=low_precision)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise ConfigError(
+            f"training.architecture: ultralytics knows no network '{name}'. Name one such as {ARCHITECTURE}."
+        ) from error

@@ -11,12 +11,25 @@ from artdet.detectors.yolo_network import network_of_pickle
 from artdet.errors import ModelError
 from artdet.labelmaps import LabelMap
 from artdet.modelfiles import ModelFiles, is_pickle, load_tensors, read_card
+from artdet.training.course import Task
 from artdet.training.examples import DetectorClasses
 
 _OUTPUT = re.compile(r"\.cv3\.\d+\.2\.(weight|bias)$")
 
 UNLIKELY = 2.0
 """Minus the bias of a class that begins anew below its category: at first, 12 of 100 are of it."""
+
+
+def started(network: torch.nn.Module, task: Task) -> bool:
+    """Gives a network the weights that a task starts from; whether they know at least some of its classes.
+
+    Raises:
+        ModelError: if they do not fit, or are a pickle that is not trusted.
+    """
+    start, classes = task.start, task.detector_classes
+    tensors = start_tensors(start, classes, network, trusted=task.trusted) if start else {}
+    network.load_state_dict(tensors, strict=False)
+    return knows_outputs(tensors, network)
 
 
 def start_tensors(
