@@ -37,6 +37,12 @@ def yolo(cache):
 
 
 @pytest.fixture(scope="module")
+def network(yolo):
+    """The class of the network that the backend trains."""
+    return importlib.import_module("artdet.training.backends.yolo_model").TrainedNetwork
+
+
+@pytest.fixture(scope="module")
 def make_task(task_of_category):
     """A task on a few of the example paintings; options are those of training."""
 
@@ -48,12 +54,12 @@ def make_task(task_of_category):
 
 
 @pytest.fixture
-def steps(yolo, monkeypatch):
+def steps(yolo, network, monkeypatch):
     """What every step of the optimizer was: images, losses and learning rates."""
     seen = []
     prepare, losses, step = (
         yolo.YoloTrainer.preprocess_batch,
-        yolo.TrainedNetwork.loss,
+        network.loss,
         yolo.YoloTrainer.optimizer_step,
     )
 
@@ -72,7 +78,7 @@ def steps(yolo, monkeypatch):
         return step(self)
 
     monkeypatch.setattr(yolo.YoloTrainer, "preprocess_batch", preprocess_batch)
-    monkeypatch.setattr(yolo.TrainedNetwork, "loss", loss)
+    monkeypatch.setattr(network, "loss", loss)
     monkeypatch.setattr(yolo.YoloTrainer, "optimizer_step", optimizer_step)
     return seen
 
@@ -226,15 +232,15 @@ def test_killed_between_its_line_and_its_checkpoint_an_epoch_is_neither_lost_nor
 
 @pytest.mark.parametrize("first", [1, STEPS + 1], ids=["at the first step", "in the second epoch"])
 def test_a_loss_that_is_no_number_ends_it_with_the_last_good_weights(
-    first, yolo, make_task, tmp_path, monkeypatch, steps
+    first, yolo, network, make_task, tmp_path, monkeypatch, steps
 ):
-    plain = yolo.TrainedNetwork.loss
+    plain = network.loss
 
     def loss(self, batch, preds=None):
         total, parts = plain(self, batch, preds)
         return (total * torch.nan if len(steps) >= first else total), parts
 
-    monkeypatch.setattr(yolo.TrainedNetwork, "loss", loss)
+    monkeypatch.setattr(network, "loss", loss)
     with pytest.raises(TrainingError, match="not a number any more") as told:
         trained(yolo, make_task(), tmp_path / "run")
     folder = TrainingFolder(tmp_path / "run")
@@ -285,22 +291,24 @@ def test_settings_that_ultralytics_does_not_take_are_told(setting, said, yolo, m
     ],
     ids=["GPU", "Python", "CPU"],
 )
-def test_too_little_memory_says_which_batch_fits(error, room, said, yolo, make_task, tmp_path, monkeypatch, steps):
-    plain = yolo.TrainedNetwork.loss
+def test_too_little_memory_says_which_batch_fits(
+    error, room, said, yolo, network, make_task, tmp_path, monkeypatch, steps
+):
+    plain = network.loss
 
     def loss(self, batch, preds=None):
         if len(batch["img"]) > room:
             raise error
         return plain(self, batch, preds)
 
-    monkeypatch.setattr(yolo.TrainedNetwork, "loss", loss)
+    monkeypatch.setattr(network, "loss", loss)
     with pytest.raises(TrainingError, match=said):
         trained(yolo, make_task(batch=4), tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
-def test_other_errors_stay_what_they_are(yolo, make_task, tmp_path, monkeypatch):
-    monkeypatch.setattr(yolo.TrainedNetwork, "loss", lambda *arguments: 1 / 0)
+def test_other_errors_stay_what_they_are(yolo, network, make_task, tmp_path, monkeypatch):
+    monkeypatch.setattr(network, "loss", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         trained(yolo, make_task(), tmp_path / "run")
 
