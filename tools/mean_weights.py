@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from safetensors.torch import save_file
 
-from artdet.training.backends.checkpoints import load_checkpoint
+from artdet.training.backends.checkpoints import halved, load_checkpoint
 from artdet.training.backends.yolo_start import is_output
 
 
@@ -28,12 +28,8 @@ def main() -> None:
     classes = yaml.safe_load(options.card.read_text())["classes"]
     for name, tensor in state["ema"].items():
         assert not is_output(name) or len(tensor) == len(classes), f"{name} is not of the card's {len(classes)} classes"
-    halves = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in state["ema"].items()
-    }
     options.out.mkdir(parents=True, exist_ok=True)
-    save_file(halves, options.out / "model.safetensors")
+    save_file(halved(state["ema"]), options.out / "model.safetensors")
     shutil.copy(options.card, options.out / "model.yaml")
     print(f"epoch {state['epoch']}, {state['step']} steps of the next")
 

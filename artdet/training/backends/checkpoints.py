@@ -39,10 +39,14 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def save_weights(folder: TrainingFolder, tensors: Mapping[str, torch.Tensor], card: StrictModel) -> None:
     """Writes the model of a run: weights as float16 where they fit, and the card that tells how to rebuild it."""
-    halves = {name: _half(tensor) for name, tensor in tensors.items()}
     with whole_file(folder.model) as stream:
-        stream.write(save(halves))
+        stream.write(save(halved(tensors)))
     folder.write(folder.card, yaml_text(card.model_dump(mode="json", exclude_none=True)))
+
+
+def halved(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as float16, where they fit; numbers that are no floats as they are."""
+    return {name: _half(tensor) for name, tensor in tensors.items()}
 
 
 def are_in_bounds(tensors: Mapping[str, torch.Tensor]) -> bool:
