@@ -35,6 +35,7 @@ from artdet.detectors.yolo import categories_of
 from artdet.devices import cpu_threads
 from artdet.labelmaps import LabelMap
 from artdet.taxonomy import Taxonomy
+from artdet.training.backends.checkpoints import halved
 from artdet.training.pictures import Pictures
 
 Teacher = AnchorNetwork | AnchorFreeNetwork
@@ -215,11 +216,7 @@ def canvas(
 
 def save(student: torch.nn.Module, options: argparse.Namespace, images: int) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in student.state_dict().items()
-    }
-    save_file(tensors, options.out / "model.safetensors")
+    save_file(halved(student.state_dict()), options.out / "model.safetensors")
     card = {
         "backend": "yolo",
         "architecture": "yolov5n.yaml",
