@@ -83,13 +83,9 @@ def _summary(merged: Merged, plan: TrainingPlan, cores: int) -> list[str]:
 
 def _slower(settings: TrainingSettings) -> str:
     """What the estimate of time does not know of."""
-    kinds = [settings.architecture or f"the network of {settings.backend}"] if _is_larger(settings) else []
-    kinds += [f"the teacher {settings.teacher}"] if settings.teacher else []
-    return f"; {' and '.join(kinds)} will take longer" if kinds else ""
-
-
-def _is_larger(settings: TrainingSettings) -> bool:
-    return settings.backend != "yolo" or settings.architecture not in (None, "yolov5n.yaml")
+    parts = [] if settings.trains_yolov5n else [settings.architecture or f"the network of {settings.backend}"]
+    parts += [f"the teacher {settings.teacher}"] if settings.teacher else []
+    return f"; {' and '.join(parts)} will take longer" if parts else ""
 
 
 def _duration(seconds: float) -> str:

@@ -79,3 +79,8 @@ class TrainingSettings(StrictModel):
     validate_every: int = Field(default=1, ge=1)
     workers: int = Field(default=0, ge=0)
     artify: ArtifySettings = ArtifySettings()
+
+    @property
+    def trains_yolov5n(self) -> bool:
+        """Whether the network is the smallest YOLO, which is what bundled detectors are."""
+        return self.backend == "yolo" and self.architecture in (None, "yolov5n.yaml")

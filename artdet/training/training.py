@@ -180,8 +180,7 @@ def _anywhere(source: str, category: Category) -> str:
 
 def _usual_start(settings: TrainingSettings) -> str:
     """What a training without a named start begins with: for the smallest YOLO, a network that has seen art."""
-    is_smallest = settings.backend == "yolo" and settings.architecture in (None, "yolov5n.yaml")
-    return BUNDLED_START if is_smallest else RANDOM
+    return BUNDLED_START if settings.trains_yolov5n else RANDOM
 
 
 def _start(category: Category) -> ModelFiles | None:
