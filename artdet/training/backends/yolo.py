@@ -27,7 +27,7 @@ from artdet.training.backends.yolo_data import EpochLoader, ExampleDataset
 from artdet.training.backends.yolo_inference import detector_of
 from artdet.training.backends.yolo_model import new_network
 from artdet.training.backends.yolo_options import LEFT_BEHIND, NEW_OUTPUTS_RATE, card_of, trainer_options
-from artdet.training.backends.yolo_start import started
+from artdet.training.backends.yolo_start import anew_note, started
 from artdet.training.backends.yolo_teacher import teacher_of
 from artdet.training.course import Course
 from artdet.training.folder import Epoch
@@ -139,6 +139,8 @@ class YoloTrainer(DetectionTrainer):  # type: ignore[misc]
             self.args.warmup_bias_lr = self._state.get("warmup_bias_lr", self.args.warmup_bias_lr)
         elif not started(network, self._task):
             self.args.warmup_bias_lr = NEW_OUTPUTS_RATE[self._settings.optimizer]
+            if self._task.start:
+                self._course.watch.note(anew_note(self._task.start))
         self.model = network.to(memory_format=torch.channels_last)
         self._teacher = teacher_of(self._task, network, self.device, low_precision=low)
 

@@ -75,6 +75,16 @@ def knows_outputs(tensors: Mapping[str, torch.Tensor], network: torch.nn.Module)
     return set(filter(is_output, network.state_dict())) <= tensors.keys()
 
 
+def anew_note(start: ModelFiles) -> str:
+    """That no class keeps what the start knew of it, and why."""
+    if start.card is None and not is_pickle(start.model):
+        return (
+            f"No card (model.yaml) beside {start.model} says what its classes are: they begin anew, "
+            "the rest as it is there."
+        )
+    return f"The outputs of {start.model} are for other classes, or wider: they begin anew, the rest as it is there."
+
+
 def is_output(name: str) -> bool:
     """Whether it is the name of weights or biases of a last layer of the classification branch, a row a class.
 

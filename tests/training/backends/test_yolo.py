@@ -333,6 +333,28 @@ def test_a_start_from_bundled_weights_is_taken_over(yolo, make_task, tmp_path):
     torch.testing.assert_close(ours["model.24.cv3.0.2.weight"][0].float(), there["model.24.cv3.0.2.weight"][0].float())
 
 
+@pytest.mark.parametrize(
+    ("has_card", "classes", "said"),
+    [
+        (True, ["persons"], None),
+        (True, ["ship"], "are for other classes"),
+        (False, ["persons"], "No card (model.yaml) beside"),
+    ],
+    ids=["known", "others", "no card"],
+)
+def test_it_is_said_that_outputs_begin_anew(yolo, make_task, tmp_path, interrupt_at, has_card, classes, said):
+    files = find_model("persons_v0", tmp_path)
+    task = make_task(
+        files=files if has_card else replace(files, card=None),
+        category={**PEOPLE, "classes": classes},
+        images=2,
+        epochs=1,
+    )
+    watch = interrupt_at()
+    trained(yolo, task, tmp_path / "run", watch)
+    assert [said in note for note in watch.notes] == ([True] if said else [])
+
+
 def test_a_teacher_is_learnt_from_and_is_no_part_of_the_model(yolo, make_task, whole, tmp_path):
     task = make_task(images=4, side=96, epochs=5, mosaic=0, scale=0, learning_rate=0.01, teacher_weight=3)
     course = trained(yolo, replace(task, teacher=find_model("persons_v0", tmp_path)), tmp_path / "run")
