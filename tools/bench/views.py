@@ -55,7 +55,7 @@ def main() -> None:
     seen = views(detector, entries, scales)
     print(f"{len(entries)} images; AP50 / AP75 / AP of categories")
     for iou in options.iou:
-        alone = [boxes[np.sort(nms(boxes.boxes, boxes.scores, iou))] for boxes in seen[1.0, False]]
+        alone = [without_doubles(boxes, iou, taxonomy) for boxes in seen[1.0, False]]
         print(f"{'one view, NMS at':30} {iou:4} {text(measured(alone, entries, taxonomy))}", flush=True)
     for chosen in options.scales:
         for iou in options.iou:
@@ -99,6 +99,11 @@ def views(
             seen[scale, False] += found[: len(images)]
             seen[scale, True] += [flipped(boxes) for boxes in found[len(images) :]]
     return seen
+
+
+def without_doubles(boxes: Detections, iou: float, taxonomy: Taxonomy) -> Detections:
+    """The best of boxes of one category that overlap by more than so much."""
+    return boxes[np.sort(nms(boxes.boxes, boxes.scores, iou, groups=taxonomy.coarse_of(boxes.labels)))]
 
 
 def text(figures: Figures) -> str:
