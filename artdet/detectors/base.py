@@ -50,11 +50,14 @@ class Augmentation(StrictModel):
         flip: whether each scale is also seen mirrored, left and right exchanged.
         scales: sizes of the views in sizes that the member takes pictures at by itself.
         iou: boxes of different views that overlap by more than this are one object.
+        min_score_share: fused boxes are kept from this share of the member's ``min_score`` on, since their score is the
+            mean of all views, those that miss them with 0.
     """
 
     flip: bool = True
     scales: tuple[Scale, ...] = Field(default=(0.8, 1.0, 1.25, 1.5), min_length=1, max_length=8)
     iou: float = Field(default=0.6, gt=0, lt=1)
+    min_score_share: float = Field(default=0.8, gt=0, le=1)
 
     @field_validator("scales")
     @classmethod

@@ -107,9 +107,8 @@ def _detector(settings: MemberSettings, context: LoadContext, fusion: FusionSett
         return load_member(settings, context)
     seen = settings.model_copy(update={"min_score": view_min_score(settings.min_score)})
     detector = cast(ScalableDetector, load_member(seen, context))
-    return AugmentedDetector(
-        detector, settings.tta, taxonomy=context.taxonomy, per=fusion.per, min_score=settings.min_score
-    )
+    least = settings.tta.min_score_share * settings.min_score
+    return AugmentedDetector(detector, settings.tta, taxonomy=context.taxonomy, per=fusion.per, min_score=least)
 
 
 def missing(file: EnsembleFile, context: LoadContext) -> list[str]:

@@ -34,11 +34,15 @@ class PreferSpecific(RuleSettings):
 
 
 class KeepOutermost(RuleSettings):
-    """See :func:`keep_outermost`; ``inside`` is the share of a box that must lie inside the larger one."""
+    """See :func:`keep_outermost`; ``inside`` is the share of a box that must lie inside the larger one.
+
+    ``ratio`` is how sure the larger one must be, beside the smaller; at 0, the report's rule, scores do not matter.
+    """
 
     rule: Literal["keep_outermost"] = "keep_outermost"
     labels: tuple[str, ...] = ("flower", "fruit", "produce", "ship")
     inside: float = Field(default=0.9, gt=0, le=1)
+    ratio: float = Field(default=0, ge=0, le=1)
 
 
 class DropFrameFilling(RuleSettings):
@@ -52,13 +56,15 @@ class DropFrameFilling(RuleSettings):
 class KeepSurest(RuleSettings):
     """See :func:`keep_surest`; ``categories`` stand for themselves and all their classes.
 
-    ``weights`` are those of the categories' scores, 1 for each that has none: models are not sure on one scale.
+    ``weights`` are those of the categories' scores, 1 for each that has none: models are not sure on one scale. Boxes
+    below ``least`` drop nothing.
     """
 
     rule: Literal["keep_surest"] = "keep_surest"
     categories: tuple[str, ...] = ("persons", "animals")
     weights: dict[str, float] = Field(default_factory=dict)
     iou: float = Field(default=0.6, gt=0, le=1)
+    least: float = Field(default=0, ge=0, le=1)
 
     @field_validator("weights")
     @classmethod
@@ -87,7 +93,10 @@ def prefer_specific(found: Detections, settings: PreferSpecific, taxonomy: Taxon
 
 
 def keep_outermost(found: Detections, settings: KeepOutermost, taxonomy: Taxonomy) -> Detections:
-    """Drops a box that lies (nearly) inside a larger one of the same label; of two equal boxes the surer stays."""
+    """Drops a box that lies (nearly) inside a larger one of the same label that is sure enough.
+
+    Of two equal boxes the surer stays.
+    """
     chosen = np.flatnonzero(among(found, taxonomy.ids_of(settings.labels)))
     if len(chosen) < 2:
         return found
@@ -97,6 +106,7 @@ def keep_outermost(found: Detections, settings: KeepOutermost, taxonomy: Taxonom
     rank[np.lexsort((*some.boxes.T[::-1], -some.scores, -size))] = np.arange(len(some))
     inside = covered(some.boxes, some.boxes) >= settings.inside
     inner = inside & (some.labels[:, None] == some.labels) & (rank[:, None] > rank)
+    inner &= some.scores >= settings.ratio * some.scores[:, None]
     keep = np.ones(len(found), dtype=bool)
     keep[chosen[inner.any(axis=1)]] = False
     return selected(found, keep)
@@ -120,9 +130,8 @@ def keep_surest(found: Detections, settings: KeepSurest, taxonomy: Taxonomy) -> 
     weight = {taxonomy.id_of(name): value for name, value in settings.weights.items()}
     sure = some.scores * [weight.get(label, 1.0) for label in category[chosen].tolist()]
     chosen = chosen[np.lexsort((some.labels, *some.boxes.T[::-1], -sure))]
-    clash = (ious(found.boxes[chosen], found.boxes[chosen]) > settings.iou) & (
-        category[chosen, None] != category[chosen]
-    )
+    overlap = ious(found.boxes[chosen], found.boxes[chosen]) > settings.iou
+    clash = overlap & (category[chosen, None] != category[chosen]) & (found.scores[chosen] >= settings.least)
     keep = np.ones(len(found), dtype=bool)
     for place, index in enumerate(chosen.tolist()):
         keep[index] = not (clash[place, :place] & keep[chosen[:place]]).any()

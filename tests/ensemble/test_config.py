@@ -79,7 +79,7 @@ def test_resolved_is_complete_and_reads_back(write):
         }
     ]
     assert resolved["rules"] == [
-        {"rule": "keep_outermost", "labels": ["ship"], "inside": 0.9},
+        {"rule": "keep_outermost", "labels": ["ship"], "inside": 0.9, "ratio": 0.0},
         {"rule": "append_untouched", "categories": ["faces"]},
     ]
     assert parse_ensemble(resolved, where="run.json") == file.settings
@@ -105,7 +105,7 @@ def test_augmentation_of_those_that_take_it_and_say_nothing_of_it(write):
     assert [member.get("tta", "none") for member in widened.resolved["members"]] == [
         "none",
         Augmentation().model_dump(mode="json"),
-        {"flip": False, "scales": [1.0, 1.5], "iou": 0.7},
+        {"flip": False, "scales": [1.0, 1.5], "iou": 0.7, "min_score_share": 0.8},
     ]
     assert parse_ensemble(widened.resolved, where="run.json") == widened.settings
     assert widened.with_tta().settings == widened.settings

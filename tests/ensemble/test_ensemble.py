@@ -130,10 +130,11 @@ class Zooming(FakeDetector):
     [
         ({}, 0.4, [(A, 0.6, COW, 2)]),
         ({"tta": Augmentation(flip=False)}, 0.1, [(A, 0.6, COW, 2)]),
-        ({"tta": Augmentation(flip=True)}, 0.1, []),
+        ({"tta": Augmentation(flip=True)}, 0.1, []),  # 0.3 is less than 0.8 of 0.4
+        ({"tta": Augmentation(min_score_share=0.7)}, 0.1, [(A, 0.3, COW, 2), ((28, 2, 38, 12), 0.3, COW, 2)]),
         ({"tta": Augmentation(flip=True), "min_score": 0.2}, 0.05, [(A, 0.3, COW, 2), ((28, 2, 38, 12), 0.3, COW, 2)]),
     ],
-    ids=["one view", "scales", "mirrored", "lower"],
+    ids=["one view", "scales", "mirrored", "a lower share", "lower"],
 )
 def test_a_member_with_views(backend, changes, asked, expected):
     thresholds = []

@@ -74,12 +74,29 @@ CASES = {
         [((3, 3, 6, 6), 0.9, "fruit"), ((2, 2, 9, 9), 0.9, "fruit"), (BIG, 0.1, "fruit")],
         [2],
     ),
+    "outermost: sure enough": (KeepOutermost(ratio=0.5), [((2, 2, 5, 5), 0.6, "ship"), (BIG, 0.3, "ship")], [1]),
+    "outermost: not sure enough": (KeepOutermost(ratio=0.6), [((2, 2, 5, 5), 0.6, "ship"), (BIG, 0.3, "ship")], [0, 1]),
+    "outermost: a surer one between": (
+        KeepOutermost(ratio=1),
+        [((3, 3, 6, 6), 0.5, "fruit"), ((2, 2, 9, 9), 0.9, "fruit"), (BIG, 0.1, "fruit")],
+        [1, 2],
+    ),
     "surest: nothing": (KeepSurest(), [], []),
     "surest: the less sure goes": (KeepSurest(), [(BIG, 0.5, "persons"), (SHIFTED, 0.6, "animals")], [1]),
     "surest: weights": (
         KeepSurest(weights={"animals": 2}),
         [(BIG, 0.7, "mary"), (SHIFTED, 0.4, "cow"), (WHOLE, 0.3, "persons")],
         [1, 2],
+    ),
+    "surest: too unsure itself": (
+        KeepSurest(least=0.5),
+        [(BIG, 0.4, "mary"), (SHIFTED, 0.3, "cow"), (WHOLE, 0.5, "persons"), ((0, 0, 40, 29), 0.4, "cow")],
+        [0, 1, 2],
+    ),
+    "surest: weighed, but too unsure itself": (
+        KeepSurest(weights={"animals": 2}, least=0.5),
+        [(BIG, 0.7, "mary"), (SHIFTED, 0.4, "cow")],
+        [0, 1],
     ),
     "surest: classes too": (KeepSurest(), [(BIG, 0.7, "mary"), (SHIFTED, 0.6, "cow")], [0]),
     "surest: one category": (KeepSurest(), [(BIG, 0.7, "mary"), (BIG, 0.6, "persons")], [0, 1]),
@@ -122,7 +139,13 @@ def test_weights_are_of_the_categories_and_above_0(weights):
         KeepSurest(weights=weights)
 
 
-every_rule = st.sampled_from([rule.settings() for rule in RULES.values()])
+every_rule = st.sampled_from(
+    [
+        *(rule.settings() for rule in RULES.values()),
+        KeepOutermost(ratio=0.6),
+        KeepSurest(weights={"animals": 2}, least=0.5),
+    ]
+)
 corner = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 30), st.integers(0, 30))
 row = st.tuples(
     st.one_of(

@@ -33,10 +33,16 @@ def test_names_in_it_exist(name):
     assert parse_ensemble(file.resolved, where=name) == file.settings
 
 
-def test_default_is_complete_and_has_the_reports_rules():
+def test_default_is_complete_and_has_the_reports_rules_which_guesses_do_not_decide():
     file = load_ensemble("default")
     assert missing(file, LoadContext(TAXONOMY)) == []
-    assert file.settings.rules == (*RULES, KeepSurest(weights={"animals": 2}), AppendUntouched())
+    assert file.settings.rules == (
+        PreferSpecific(),
+        KeepOutermost(ratio=1),
+        DropFrameFilling(),
+        KeepSurest(weights={"animals": 1.5}, least=0.3),
+        AppendUntouched(),
+    )
     assert file.settings.fusion.per == "category"
 
 

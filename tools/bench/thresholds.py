@@ -2,28 +2,34 @@
 
 For example: python tools/bench/thresholds.py persons persons --from 0.2 --to 0.3 --step 0.02 --nms 0.6
 
-What ``min_score`` of a member of an ensemble should be. A box is right from an intersection over union of 0.5 on, one
-view of each image. ARTDET_DATA_DIR must hold the sources of the category.
+What ``min_score`` of a member of an ensemble should be. A box is right from an intersection over union of 0.5 on.
+ARTDET_DATA_DIR must hold the sources of the category.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import cast
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
-from views import validating, views, without_doubles
+from views import validating, without_doubles
 
+from artdet.data.merge import Entry
 from artdet.detectors import yolo
-from artdet.detectors.base import LoadContext, ScalableDetector
+from artdet.detectors.base import Augmentation, Detector, LoadContext, ScalableDetector
 from artdet.devices import cpu_threads
+from artdet.ensemble.tta import FLOOR_SHARE, AugmentedDetector
 from artdet.metrics.levels import Levels
 from artdet.metrics.matching import match
-from artdet.metrics.pairs import ClassMatches
+from artdet.metrics.pairs import ClassMatches, Pair
 from artdet.taxonomy import Taxonomy
+from artdet.training.pictures import Pictures
+
+HALF = np.array([0.5])
 
 
 def main() -> None:
@@ -36,26 +42,14 @@ def main() -> None:
     parser.add_argument("--nms", type=float, default=0.6, help="intersection over union")
     parser.add_argument("--label-map", help="what its classes mean, as in an ensemble")
     parser.add_argument("--image-size", type=int)
+    parser.add_argument("--tta", action="store_true", help="several views of each image, in place of one")
     parser.add_argument("--engine", default="auto")
     options = parser.parse_args()
     taxonomy = Taxonomy.load()
-    entries, levels = validating(options.category, taxonomy), Levels(taxonomy)
-    classes = levels.classes((entry.sample for entry in entries), "coarse")
-    context = LoadContext(taxonomy, device="cpu", engine=options.engine, threads=cpu_threads())
+    entries = validating(options.category, taxonomy)
+    classes = Levels(taxonomy).classes((entry.sample for entry in entries), "coarse")
     for name in options.models:
-        settings = yolo.Settings(
-            name="m",
-            weights=name,
-            min_score=options.lowest,
-            label_map=options.label_map,
-            image_size=options.image_size,
-        )
-        detector = cast(ScalableDetector, yolo.load(settings, context))
-        pairs = []
-        for entry, boxes in zip(entries, views(detector, entries, (1.0,))[1.0, False], strict=True):
-            alone = without_doubles(boxes, options.nms, taxonomy)
-            pairs.append(levels.pair(alone.rescaled(entry.sample.truth.image_size), entry.sample, "coarse"))
-        matches = match(pairs, classes, ious=np.array([0.5]))
+        matches = match(pairs(detector(name, options, taxonomy), entries, options.nms, taxonomy), classes, ious=HALF)
         for label, part in matches.classes.items():
             if part.positives:
                 print(f"\n{name}: {taxonomy.names[label]}, {part.positives} boxes\n score  precision  recall     F1")
@@ -63,7 +57,34 @@ def main() -> None:
                     print(line(part, float(score)), flush=True)
 
 
+def detector(name: str, options: argparse.Namespace, taxonomy: Taxonomy) -> Detector:
+    """A model that gives boxes down to the lowest score."""
+    settings = yolo.Settings(
+        name="m",
+        weights=name,
+        min_score=options.lowest * FLOOR_SHARE if options.tta else options.lowest,
+        label_map=options.label_map,
+        image_size=options.image_size,
+    )
+    context = LoadContext(taxonomy, device="cpu", engine=options.engine, threads=cpu_threads())
+    found: Detector = yolo.load(settings, context)
+    return AugmentedDetector(cast(ScalableDetector, found), Augmentation(), taxonomy=taxonomy) if options.tta else found
+
+
+def pairs(model: Detector, entries: Sequence[Entry], iou: float, taxonomy: Taxonomy) -> list[Pair]:
+    """Boxes that do not overlap by more than so much, beside the true ones, of categories."""
+    pictures, levels = Pictures(max_side=1600), Levels(taxonomy)
+    made = []
+    for start in range(0, len(entries), 16):
+        chosen = entries[start : start + 16]
+        for entry, boxes in zip(chosen, model.detect([pictures.read(one.path) for one in chosen]), strict=True):
+            alone = without_doubles(boxes, iou, taxonomy).rescaled(entry.sample.truth.image_size)
+            made.append(levels.pair(alone, entry.sample, "coarse"))
+    return made
+
+
 def line(part: ClassMatches, score: float) -> str:
+    """Precision, recall and F1 of the boxes from a score on."""
     shown = (part.scores >= score) & ~part.ignored[0]
     hits = int(part.hit[0][shown].sum())
     precision, recall = hits / max(int(shown.sum()), 1), hits / part.positives
