@@ -4,8 +4,9 @@ For example:
 
     python tools/bench/rules.py persons objects --change rules.3.iou=0.7 --change "rules.1.ratio=1 rules.3.iou=1"
 
-Members see every image once, or with --tta in several views; each variant is fused from that. AP50 / AP75 / AP are of all boxes down to a score of
-0.01; precision, recall and F1 of those that the ensemble shows, by the thresholds of its members.
+Members see every image once, or with --tta in several views; each variant is fused from that. AP50 / AP75 / AP are of
+all boxes down to a score of 0.01; precision, recall and F1 are of those that the ensemble shows, by the thresholds of
+its members. ARTDET_DATA_DIR must hold the sources of the categories.
 """
 
 from __future__ import annotations
