@@ -19,7 +19,6 @@ from artdet.labelmaps import LabelMap
 from artdet.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load()
-RULES = (PreferSpecific(), KeepOutermost(), DropFrameFilling())
 
 
 @pytest.mark.parametrize("name", ensemble_names())
