@@ -22,7 +22,7 @@ from artdet.data.merge import Entry
 from artdet.detectors import yolo
 from artdet.detectors.base import Augmentation, Detector, LoadContext, ScalableDetector
 from artdet.devices import cpu_threads
-from artdet.ensemble.tta import FLOOR_SHARE, AugmentedDetector
+from artdet.ensemble.tta import AugmentedDetector, view_min_score
 from artdet.metrics.levels import Levels
 from artdet.metrics.matching import match
 from artdet.metrics.pairs import ClassMatches, Pair
@@ -62,7 +62,7 @@ def detector(name: str, options: argparse.Namespace, taxonomy: Taxonomy) -> Dete
     settings = yolo.Settings(
         name="m",
         weights=name,
-        min_score=options.lowest * FLOOR_SHARE if options.tta else options.lowest,
+        min_score=view_min_score(options.lowest) if options.tta else options.lowest,
         label_map=options.label_map,
         image_size=options.image_size,
     )
