@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -112,8 +113,6 @@ class OpenVinoRuntime:
     """OpenVINO on the CPU: as many inputs at once as there are threads, a core each."""
 
     def __init__(self, exported_model: Path, threads: int, precision: str) -> None:
-        import openvino
-
         core = _openvino_core()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -124,23 +123,39 @@ class OpenVinoRuntime:
         if precision == "float32":
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            self._model = core.compile_model(core.read_model(str(exported_model)), "CPU", settings)
+            model = core.compile_model(core.read_model(str(exported_model)), "CPU", settings)
         except RuntimeError as error:
             raise _unusable(exported_model, "OpenVINO", error) from error
-        self._queue = openvino.AsyncInferQueue(self._model, threads + 1)
+        self._requests = [model.create_infer_request() for _ in range(threads + 1)]
 
     def infer(self, inputs: Iterable[NDArray[np.uint8]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yields (index, output) after all inputs went through; see :class:`Runtime`."""
-        outputs: dict[int, NDArray[np.float32]] = {}
+        """Yields (index, output) in the order of the inputs; see :class:`Runtime`.
 
-        def keep(request: Any, index: int) -> None:
-            outputs[index] = request.get_output_tensor(0).data.copy()
+        Without callbacks in Python, as an ``AsyncInferQueue`` has them: the thread of OpenVINO that frees the last one
+        may still wait for the interpreter when that ends, which aborts the process after its work is done.
+        """
+        free, running = deque(self._requests), deque[tuple[int, Any]]()
+        try:
+            for index, values in enumerate(inputs):
+                if not free:
+                    yield self._finished(running, free)
+                request = free.popleft()
+                request.start_async({0: values})
+                running.append((index, request))
+            while running:
+                yield self._finished(running, free)
+        finally:
+            for _, request in running:
+                request.wait()
 
-        self._queue.set_callback(keep)
-        for index, values in enumerate(inputs):
-            self._queue.start_async({0: values}, index)
-        self._queue.wait_all()
-        yield from sorted(outputs.items())
+    def _finished(self, running: deque[tuple[int, Any]], free: deque[Any]) -> tuple[int, NDArray[np.float32]]:
+        """The output of the request that runs longest, which is free then."""
+        index, request = running[0]
+        request.wait()
+        output = request.get_output_tensor(0).data.copy()
+        running.popleft()
+        free.append(request)
+        return index, output
 
 
 def cache_place(name: str) -> Path:

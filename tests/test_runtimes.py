@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from artdet import runtimes
@@ -48,6 +49,42 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     with pytest.raises(ModelError, match="no"):
         runtimes.cached(tmp_path / "key", "marker", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def doubling(tmp_path):
+    """OpenVINO on two threads with a network that adds its input to itself."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    value = {name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2]) for name in ("in", "out")}
+    node = onnx.helper.make_node("Add", ["in", "in"], ["out"])
+    graph = onnx.helper.make_graph([node], "double", [value["in"]], [value["out"]])
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[opset]), tmp_path / "double.onnx")
+    return runtimes.open_runtime("openvino", tmp_path / "double.onnx", threads=2, precision="float32")
+
+
+def numbered(count):
+    return (np.full((1, 2), index, np.float32) for index in range(count))
+
+
+def test_openvino_answers_more_inputs_than_it_takes_at_once(doubling):
+    answers = [(index, output.tolist()) for index, output in doubling.infer(numbered(10))]
+    assert answers == [(index, [[2.0 * index, 2.0 * index]]) for index in range(10)]
+    assert list(doubling.infer(iter(()))) == []
+
+
+def test_openvino_goes_on_after_inputs_that_failed_or_were_left(doubling):
+    def torn():
+        yield from numbered(2)
+        raise OSError("torn")
+
+    with pytest.raises(OSError, match="torn"):
+        list(doubling.infer(torn()))
+    left = doubling.infer(numbered(10))
+    next(left)
+    left.close()
+    assert [index for index, _ in doubling.infer(numbered(5))] == list(range(5))
 
 
 INTERRUPTED = """
