@@ -107,8 +107,14 @@ def _detector(settings: MemberSettings, context: LoadContext, fusion: FusionSett
         return load_member(settings, context)
     seen = settings.model_copy(update={"min_score": view_min_score(settings.min_score)})
     detector = cast(ScalableDetector, load_member(seen, context))
-    least = settings.tta.min_score_share * settings.min_score
+    least = kept_from(settings)
     return AugmentedDetector(detector, settings.tta, taxonomy=context.taxonomy, per=fusion.per, min_score=least)
+
+
+def kept_from(settings: MemberSettings) -> float:
+    """The lowest score of boxes that a member gives: in several views it is lower than in one."""
+    views = settings.tta if isinstance(settings, ScalableSettings) else None
+    return settings.min_score * (views.min_score_share if views else 1)
 
 
 def missing(file: EnsembleFile, context: LoadContext) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from artdet.data.merge import Entry
 from artdet.detections import Detections
 from artdet.detectors.base import Detector
+from artdet.images import RGBImage
 from artdet.metrics.coco import coco_figures
 from artdet.metrics.levels import LEVELS, Level, Levels
 from artdet.metrics.pairs import Pair
@@ -92,22 +93,34 @@ def validated(
         progress: called with the number of images just done.
     """
     found: list[Detections] = []
-    for start in range(0, len(entries), _BATCH):
-        batch = entries[start : start + _BATCH]
-        found += detector.detect([pictures.read(entry.path) for entry in batch])
-        progress(len(batch))
+    for images in batches(entries, pictures):
+        found += detector.detect(images)
+        progress(len(images))
     return measured(found, entries, taxonomy)
+
+
+def batches(entries: Sequence[Entry], pictures: Pictures) -> Iterator[list[RGBImage]]:
+    """Images RGB uint8 (H, W, 3) of all entries, in their order, a few at once."""
+    for start in range(0, len(entries), _BATCH):
+        yield [pictures.read(entry.path) for entry in entries[start : start + _BATCH]]
+
+
+def paired(found: Sequence[Detections], entries: Sequence[Entry], levels: Levels, level: Level) -> list[Pair]:
+    """Boxes of every image, which may have been found at another size of it, beside the true ones."""
+    return [
+        levels.pair(boxes.rescaled(entry.sample.truth.image_size), entry.sample, level)
+        for entry, boxes in zip(entries, found, strict=True)
+    ]
 
 
 def measured(found: Sequence[Detections], entries: Sequence[Entry], taxonomy: Taxonomy) -> Figures:
     """Measures the boxes of validation images, which may have been found at another size of these."""
     levels = Levels(taxonomy)
-    pairs: dict[Level, list[Pair]] = {level: [] for level in LEVELS}
-    for entry, boxes in zip(entries, found, strict=True):
-        on_original = boxes.rescaled(entry.sample.truth.image_size)
-        for level in LEVELS:
-            pairs[level].append(levels.pair(on_original, entry.sample, level))
-    rows = [row for level in LEVELS for row in _rows(pairs[level], levels, entries, level, taxonomy)]
+    rows = [
+        row
+        for level in LEVELS
+        for row in _rows(paired(found, entries, levels, level), levels, entries, level, taxonomy)
+    ]
     return figures(rows, len(entries))
 
 

@@ -24,16 +24,16 @@ from views import validating
 
 from artdet.data.merge import Entry
 from artdet.detections import Detections
-from artdet.detectors.base import LoadContext, ScalableSettings
+from artdet.detectors.base import LoadContext
 from artdet.devices import cpu_threads
 from artdet.ensemble.config import EnsembleFile, load_ensemble
-from artdet.ensemble.ensemble import Ensemble, load
+from artdet.ensemble.ensemble import Ensemble, kept_from, load
 from artdet.ensemble.rules import RuleSettings
 from artdet.metrics.levels import Levels
 from artdet.metrics.matching import match
 from artdet.taxonomy import Taxonomy
 from artdet.training.pictures import Pictures
-from artdet.training.validation import measured
+from artdet.training.validation import batches, measured, paired
 
 LOWEST = 0.01
 
@@ -72,10 +72,9 @@ def with_rules(file: EnsembleFile, rules: Sequence[RuleSettings]) -> EnsembleFil
 
 def members_on(ensemble: Ensemble, entries: Sequence[Entry]) -> list[list[Detections]]:
     """Boxes of every member on every image."""
-    pictures = Pictures(max_side=1600)
     seen: list[list[Detections]] = []
-    for start in range(0, len(entries), 16):
-        seen += ensemble.detect_members([pictures.read(entry.path) for entry in entries[start : start + 16]])
+    for images in batches(entries, Pictures(max_side=1600)):
+        seen += ensemble.detect_members(images)
     return seen
 
 
@@ -88,20 +87,13 @@ def text(
 ) -> str:
     """A line for each category: average precision of everything, and what is shown."""
     everything = measured([ensemble.fuse(parts) for parts in seen], entries, taxonomy)
-    lowest = [
-        member.min_score * (member.tta.min_score_share if isinstance(member, ScalableSettings) and member.tta else 1)
-        for member in file.settings.members
-    ]
+    lowest = [kept_from(member) for member in file.settings.members]
     shown = [
         ensemble.fuse([part[part.scores >= least] for part, least in zip(parts, lowest, strict=True)]) for parts in seen
     ]
     levels = Levels(taxonomy)
     classes = levels.classes((entry.sample for entry in entries), "coarse")
-    pairs = [
-        levels.pair(boxes.rescaled(entry.sample.truth.image_size), entry.sample, "coarse")
-        for boxes, entry in zip(shown, entries, strict=True)
-    ]
-    parts = match(pairs, classes, ious=np.array([0.5])).classes
+    parts = match(paired(shown, entries, levels, "coarse"), classes, ious=np.array([0.5])).classes
     return "\n".join(
         f"  {row.name:12}{row.ap50:.3f} / {row.ap75:.3f} / {row.ap:.3f}"
         + line(parts[taxonomy.id_of(row.name)], 0.0)[6:]

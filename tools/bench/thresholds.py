@@ -28,6 +28,7 @@ from artdet.metrics.matching import match
 from artdet.metrics.pairs import ClassMatches, Pair
 from artdet.taxonomy import Taxonomy
 from artdet.training.pictures import Pictures
+from artdet.training.validation import batches, paired
 
 HALF = np.array([0.5])
 
@@ -73,14 +74,9 @@ def detector(name: str, options: argparse.Namespace, taxonomy: Taxonomy) -> Dete
 
 def pairs(model: Detector, entries: Sequence[Entry], iou: float, taxonomy: Taxonomy) -> list[Pair]:
     """Boxes that do not overlap by more than so much, beside the true ones, of categories."""
-    pictures, levels = Pictures(max_side=1600), Levels(taxonomy)
-    made = []
-    for start in range(0, len(entries), 16):
-        chosen = entries[start : start + 16]
-        for entry, boxes in zip(chosen, model.detect([pictures.read(one.path) for one in chosen]), strict=True):
-            alone = without_doubles(boxes, iou, taxonomy).rescaled(entry.sample.truth.image_size)
-            made.append(levels.pair(alone, entry.sample, "coarse"))
-    return made
+    found = [boxes for images in batches(entries, Pictures(max_side=1600)) for boxes in model.detect(images)]
+    alone = [without_doubles(boxes, iou, taxonomy) for boxes in found]
+    return paired(alone, entries, Levels(taxonomy), "coarse")
 
 
 def line(part: ClassMatches, score: float) -> str:

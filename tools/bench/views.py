@@ -28,10 +28,9 @@ from artdet.detectors.base import LoadContext, ScalableDetector
 from artdet.devices import cpu_threads
 from artdet.ensemble.fusion import FusionSettings, Voter, fuse
 from artdet.ensemble.tta import flipped
-from artdet.images import RGBImage
 from artdet.taxonomy import Taxonomy
 from artdet.training.pictures import Pictures
-from artdet.training.validation import Figures, measured
+from artdet.training.validation import Figures, batches, measured
 
 View = tuple[float, bool]
 
@@ -89,10 +88,8 @@ def views(
 ) -> dict[View, list[Detections]]:
     """Boxes of every image in every view, in pixels of the image."""
     seen: dict[View, list[Detections]] = {(scale, mirrored): [] for scale in scales for mirrored in (False, True)}
-    pictures = Pictures(max_side=1600)
     at = {scale: detector if scale == 1 else detector.at_scale(scale) for scale in scales}
-    for start in range(0, len(entries), 16):
-        images: list[RGBImage] = [pictures.read(entry.path) for entry in entries[start : start + 16]]
+    for images in batches(entries, Pictures(max_side=1600)):
         mirrors = [np.ascontiguousarray(image[:, ::-1]) for image in images]
         for scale in scales:
             found = at[scale].detect([*images, *mirrors])
