@@ -134,28 +134,28 @@ class OpenVinoRuntime:
         Without callbacks in Python, as an ``AsyncInferQueue`` has them: the thread of OpenVINO that frees the last one
         may still wait for the interpreter when that ends, which aborts the process after its work is done.
         """
-        free, running = deque(self._requests), deque[tuple[int, Any]]()
+        running = deque[tuple[int, Any]]()
         try:
             for index, values in enumerate(inputs):
-                if not free:
-                    yield self._finished(running, free)
-                request = free.popleft()
+                if len(running) == len(self._requests):
+                    yield _finished(running)
+                request = self._requests[index % len(self._requests)]
                 request.start_async({0: values})
                 running.append((index, request))
             while running:
-                yield self._finished(running, free)
+                yield _finished(running)
         finally:
             for _, request in running:
                 request.wait()
 
-    def _finished(self, running: deque[tuple[int, Any]], free: deque[Any]) -> tuple[int, NDArray[np.float32]]:
-        """The output of the request that runs longest, which is free then."""
-        index, request = running[0]
-        request.wait()
-        output = request.get_output_tensor(0).data.copy()
-        running.popleft()
-        free.append(request)
-        return index, output
+
+def _finished(running: deque[tuple[int, Any]]) -> tuple[int, NDArray[np.float32]]:
+    """Index and output of the first request of OpenVINO, which is waited for and taken out."""
+    index, request = running[0]
+    request.wait()
+    output = request.get_output_tensor(0).data.copy()
+    running.popleft()
+    return index, output
 
 
 def cache_place(name: str) -> Path:

@@ -52,16 +52,26 @@ def test_a_failed_export_leaves_nothing(tmp_path):
 
 
 @pytest.fixture
-def doubling(tmp_path):
-    """OpenVINO on two threads with a network that adds its input to itself."""
+def exported(tmp_path):
+    """Writes a network of one operation for OpenVINO."""
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    value = {name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2]) for name in ("in", "out")}
-    node = onnx.helper.make_node("Add", ["in", "in"], ["out"])
-    graph = onnx.helper.make_graph([node], "double", [value["in"]], [value["out"]])
-    opset = onnx.helper.make_opsetid("", 17)
-    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[opset]), tmp_path / "double.onnx")
-    return runtimes.open_runtime("openvino", tmp_path / "double.onnx", threads=2, precision="float32")
+
+    def write(operation, inputs, shape):
+        first, last = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape) for n in ("in", "out"))
+        graph = onnx.helper.make_graph([onnx.helper.make_node(operation, inputs, ["out"])], "one", [first], [last])
+        model = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
+        onnx.save(model, tmp_path / "network.onnx")
+        return tmp_path / "network.onnx"
+
+    return write
+
+
+@pytest.fixture
+def doubling(exported):
+    """OpenVINO on two threads with a network that adds its input to itself."""
+    path = exported("Add", ["in", "in"], [1, 2])
+    return runtimes.open_runtime("openvino", path, threads=2, precision="float32")
 
 
 def numbered(count):
@@ -90,15 +100,10 @@ def test_openvino_goes_on_after_inputs_that_failed_or_were_left(doubling):
 INTERRUPTED = """
 import os, signal, sys, time
 from pathlib import Path
-import numpy as np, onnx
-from onnx import TensorProto, helper
+import numpy as np
 from artdet.runtimes import open_runtime
 
-value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 4, 4])
-graph = helper.make_graph([helper.make_node("Relu", ["in"], ["out"])], "relu", [value("in")], [value("out")])
-exported = Path(sys.argv[1])
-onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), exported)
-both = [open_runtime("openvino", exported, threads=1, precision="float32") for _ in range(2)]
+both = [open_runtime("openvino", Path(sys.argv[1]), threads=1, precision="float32") for _ in range(2)]
 for runtime in both:
     assert list(runtime.infer([np.ones((1, 3, 4, 4), np.float32)]))[0][1].sum() == 48
 del runtime
@@ -112,11 +117,9 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_after_two_networks_of_openvino(tmp_path):
+def test_ctrl_c_after_two_networks_of_openvino(exported):
     """Of two cores of OpenVINO, one leaves a freed stack for signals; in a process of its own, as it would crash."""
-    pytest.importorskip("openvino", reason="OpenVINO is not installed")
-    pytest.importorskip("onnx", reason="onnx is not installed")
-    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "relu.onnx")]
+    command = [sys.executable, "-c", INTERRUPTED, str(exported("Relu", ["in"], [1, 3, 4, 4]))]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "interrupted\n"

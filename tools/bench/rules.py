@@ -18,8 +18,7 @@ from dataclasses import replace
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import numpy as np
-from thresholds import line
+from thresholds import HALF, line
 from views import validating
 
 from artdet.data.merge import Entry
@@ -93,7 +92,7 @@ def text(
     ]
     levels = Levels(taxonomy)
     classes = levels.classes((entry.sample for entry in entries), "coarse")
-    parts = match(paired(shown, entries, levels, "coarse"), classes, ious=np.array([0.5])).classes
+    parts = match(paired(shown, entries, levels, "coarse"), classes, ious=HALF).classes
     return "\n".join(
         f"  {row.name:12}{row.ap50:.3f} / {row.ap75:.3f} / {row.ap:.3f}"
         + line(parts[taxonomy.id_of(row.name)], 0.0)[6:]
